@@ -1,0 +1,48 @@
+"""Start the AWS emulator with the extensions of `local.emulation`: `python -m local.emulator`.
+
+The emulator listens on loopback; its own variables (`GATEWAY_PORT`, `BIND_HOST`, `LOG_LEVEL`) still apply.
+"""
+
+import os
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+EMULATOR = "ministack"
+EMULATOR_VERSION = "1.5.33"
+DEFAULT_PORT = "4566"
+LOOPBACK = "127.0.0.1"
+
+
+def require_version() -> None:
+    """Refuse an emulator other than the one whose functions the extensions wrap.
+
+    Raises:
+        SystemExit: it is missing, or its version is another.
+    """
+    try:
+        installed = version(EMULATOR)
+    except PackageNotFoundError:
+        installed = "not installed"
+    if installed != EMULATOR_VERSION:
+        raise SystemExit(
+            f"{EMULATOR}: {installed}; the extensions need {EMULATOR_VERSION}: "
+            f"run `pip install {EMULATOR}=={EMULATOR_VERSION}`"
+        )
+
+
+def main() -> None:
+    """Run the extended emulator in the foreground until SIGTERM."""
+    require_version()
+    os.environ.setdefault("GATEWAY_PORT", DEFAULT_PORT)
+    os.environ.setdefault("BIND_HOST", LOOPBACK)
+    from ministack.app import main as serve  # type: ignore[import-untyped]
+
+    from local.emulation import forwarding
+
+    forwarding.install()
+    sys.argv[1:] = []
+    serve()
+
+
+if __name__ == "__main__":
+    main()
