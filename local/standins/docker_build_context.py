@@ -46,7 +46,7 @@ def _ignore_patterns(*candidates: Path) -> list[str]:
 
 def _directory(root: Path, patterns: list[str]) -> Iterator[bytes]:
     matcher = PatternMatcher(patterns)
-    matcher.patterns.pop()  # docker-py takes .dockerignore in again, whatever the patterns say; BuildKit does not.
+    matcher.patterns.pop()  # docker-py's own `!.dockerignore`, which BuildKit does not have
     for path in sorted(map(Path, matcher.walk(str(root)))):
         file = root / path
         mode = file.lstat().st_mode
