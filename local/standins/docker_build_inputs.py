@@ -8,13 +8,13 @@ from local.standins.plugin import ProviderError
 from local.standins.registry import Reference
 from local.standins.wire import UNKNOWN, Props, has_unknown
 
-INPUTS = frozenset(
-    {
-        *("addHosts", "buildArgs", "buildOnPreview", "builder", "cacheFrom", "cacheTo", "context"),
-        *("dockerfile", "ignoreSecretsInDiffCalculation", "labels", "network", "noCache", "platforms"),
-        *("pull", "push", "registries", "secrets", "tags", "target"),
-    }
-)
+INPUTS: dict[str, type] = {
+    **dict.fromkeys(("buildOnPreview", "noCache", "pull", "push"), bool),
+    **dict.fromkeys(("network", "target"), str),
+    **dict.fromkeys(("buildArgs", "builder", "context", "dockerfile", "labels", "secrets"), dict),
+    **dict.fromkeys(("addHosts", "cacheFrom", "cacheTo", "platforms", "registries", "tags"), list),
+    "ignoreSecretsInDiffCalculation": list,
+}
 UNSUPPORTED = frozenset({"exec", "exports", "load", "ssh"})
 """Inputs of the real plugin that the stand-in refuses once they are set."""
 
@@ -37,6 +37,8 @@ def with_defaults(new: Props) -> Props:
 
 def problems(inputs: Props) -> dict[str, str]:
     """Say by property what the real plugin refuses, and what the stand-in cannot do."""
+    if reasons := _type_problems(inputs):
+        return reasons
     return _input_problems(inputs) | _context_problems(inputs) | _tag_problems(inputs)
 
 
@@ -47,8 +49,16 @@ def changed_inputs(*, old: Props, new: Props) -> list[str]:
     return sorted(name for name in INPUTS if before.get(name) != after.get(name))
 
 
+def _type_problems(inputs: Props) -> dict[str, str]:
+    return {
+        name: f"expected a {kind.__name__}, got {inputs[name]!r}"
+        for name, kind in INPUTS.items()
+        if name in inputs and inputs[name] != UNKNOWN and not isinstance(inputs[name], kind)
+    }
+
+
 def _input_problems(inputs: Props) -> dict[str, str]:
-    reasons = dict.fromkeys(inputs.keys() - INPUTS - UNSUPPORTED, "unknown property of an Image")
+    reasons = dict.fromkeys(inputs.keys() - INPUTS.keys() - UNSUPPORTED, "unknown property of an Image")
     reasons |= dict.fromkeys(inputs.keys() & UNSUPPORTED, "not supported by the stand-in; remove it")
     if not inputs.get("push"):
         reasons["push"] = "the stand-in only pushes; set push to true"
