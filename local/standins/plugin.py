@@ -126,7 +126,7 @@ def require_loopback(endpoint: str, *, setting: str) -> str:
     host = urlsplit(endpoint if "//" in endpoint else f"//{endpoint}").hostname
     if host not in LOOPBACK:
         raise ProviderError(
-            f"{setting}={endpoint or '(empty)'}: this stand-in plugin serves the local target alone and needs "
+            f"{setting}={endpoint or '(empty)'}: this stand-in plugin serves the local target alone, give it "
             "a loopback address; source .local/env, or install Pulumi's own plugins to use AWS"
         )
     return endpoint
