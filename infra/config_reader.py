@@ -127,10 +127,11 @@ class ConfigReader:
             ConfigError: There is such a key; the message names the nearest known one.
         """
         for key in sorted(set(self._values) - set(self._taken)):
-            near = difflib.get_close_matches(key, self._taken, n=1)
+            near = difflib.get_close_matches(key, self._taken, n=1, cutoff=0.7)
             hint = f" (did you mean {near[0]}?)" if near else ""
+            allowed = ", ".join(sorted(self._taken))
             raise ConfigError(
-                f"{key}: unknown config key{hint}; allowed: {', '.join(self._taken)}; to mend it: pulumi config rm {key}"
+                f"{key}: unknown config key{hint}; allowed: {allowed}; to mend it: pulumi config rm {key}"
             )
 
     def error(self, key: str, problem: str, *, allowed: str, example: str) -> ConfigError:

@@ -10,6 +10,7 @@ import pulumi_awsx as awsx
 import pulumi_docker_build as docker_build
 
 from infra.config import ImageConfig
+from infra.config_reader import ConfigError
 
 # Relative to this program's working directory, infra/: the provider stores it, and an absolute path would make every
 # checkout see a change.
@@ -90,17 +91,29 @@ def in_registry(ecr_url: str, registry: str) -> str:
     return f"{registry}/{ecr_url.split('/', 1)[1]}" if registry else ecr_url
 
 
-def named_contexts(config: ImageConfig) -> dict[str, docker_build.ContextArgs]:
+def named_contexts(config: ImageConfig) -> dict[str, docker_build.ContextArgs] | None:
     """Replace the Dockerfile's base, if the config asks for it."""
     if not config.base_image:
-        return {}
+        return None
     return {DOCKERFILE_BASE: docker_build.ContextArgs(location=f"docker-image://{config.base_image}")}
 
 
-def build_secrets() -> dict[str, str]:
-    """Read the CA file that `BUILD_CA_FILE` names, if it names one."""
-    ca_file = os.environ.get(CA_FILE_VARIABLE, "")
-    return {CA_SECRET: Path(ca_file).read_text()} if ca_file else {}
+def build_secrets() -> dict[str, str] | None:
+    """Read the CA file that `BUILD_CA_FILE` names, if it names one.
+
+    Raises:
+        ConfigError: The file can't be read.
+    """
+    ca_file = os.environ.get(CA_FILE_VARIABLE)
+    if not ca_file:
+        return None
+    try:
+        return {CA_SECRET: Path(ca_file).read_text()}
+    except OSError as error:
+        raise ConfigError(
+            f'{CA_FILE_VARIABLE}: "{ca_file}" can\'t be read ({error.strerror}); allowed: a file of CA certificates '
+            f"in PEM, or nothing; to mend it: unset {CA_FILE_VARIABLE}"
+        ) from None
 
 
 def content_tag(context: Path, config: ImageConfig) -> str:
