@@ -88,9 +88,8 @@ class Request:
 
     def send(self, api: Api, service: str, places: Props, mapped: Props | None = None) -> Any:
         """Makes the call and gives the part of its result that counts."""
-        template = self.parameters(places) if callable(self.parameters) else self.parameters
-        parameters = {**fill(template, places), **(mapped or {})}
-        answer = api.call(service, self.operation, parameters)
+        own = self.parameters(places) if callable(self.parameters) else fill(self.parameters, places)
+        answer = api.call(service, self.operation, (mapped or {}) | own)
         return jmespath.search(fill(self.result, places), answer)
 
 

@@ -46,7 +46,8 @@ def _without(block: Props, defaults: Props) -> Props:
 
 
 _CLUSTER = {"cluster": "{id}"}
-_CLUSTER_NAME = {"cluster": "{clusterName}"}
+_PUT_PROVIDERS = Request(operation="put_cluster_capacity_providers", mapped=True, result="cluster")
+_NO_PROVIDERS: Props = {"capacityProviders": [], "defaultCapacityProviderStrategy": []}
 _REPOSITORY = {"repositoryName": "{id}"}
 _LOG_GROUP = {"logGroupName": "{id}"}
 
@@ -76,12 +77,7 @@ KINDS = {
     ),
     "aws:ecs/clusterCapacityProviders:ClusterCapacityProviders": Kind(
         service="ecs",
-        create=Request(
-            operation="put_cluster_capacity_providers",
-            mapped=True,
-            parameters=lambda _props: {"capacityProviders": [], "defaultCapacityProviderStrategy": []},
-            result="cluster",
-        ),
+        create=_PUT_PROVIDERS,
         id="{clusterName}",
         reads=(
             Request(
@@ -90,25 +86,17 @@ KINDS = {
                 result="clusters[?status=='ACTIVE'] | [0]",
             ),
         ),
-        changes=(
-            Request(
-                operation="put_cluster_capacity_providers",
-                mapped=True,
-                parameters=lambda _props: {"capacityProviders": [], "defaultCapacityProviderStrategy": []},
-            ),
-        ),
+        changes=(_PUT_PROVIDERS,),
         delete=(
             Request(
                 operation="put_cluster_capacity_providers",
-                parameters=lambda props: {
-                    "cluster": props["id"],
-                    "capacityProviders": [],
-                    "defaultCapacityProviderStrategy": [],
-                },
+                parameters=lambda props: {"cluster": props["id"], **_NO_PROVIDERS},
             ),
         ),
         names={"clusterName": "cluster"},
         replaces=frozenset({"clusterName"}),
+        # The API wants both lists, if only empty.
+        defaults={"capacityProviders": [], "defaultCapacityProviderStrategies": []},
     ),
     "aws:ecs/taskDefinition:TaskDefinition": Kind(
         service="ecs",

@@ -91,11 +91,8 @@ def _structure(props: Props, type: Type, shape: Any, names: Names, *, path: str)
 
 
 def _descend(target: Props, member: str, shape: Any) -> Props:
-    if shape.type_name == "list":
-        target = target.setdefault(member, [{}])[0]
-    else:
-        target = target.setdefault(member, {})
-    return target
+    inner: Props = target.setdefault(member, [{}])[0] if shape.type_name == "list" else target.setdefault(member, {})
+    return inner
 
 
 def _read(prop: str, type: Type, data: Any, names: Names, *, path: str) -> Any:
