@@ -1,0 +1,69 @@
+"""The Pulumi stack of the local target: made by set-up, destroyed by `down`."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from local.commands import run
+from local.environment import STACK
+from local.layout import Layout
+from local.progress import note, step
+
+PROJECT = "ecs-multiarch"
+OLDEST_PULUMI = (3, 274)
+
+
+def installed_pulumi(layout: Layout) -> Path | None:
+    """The Pulumi CLI on PATH, if it is new enough and not set-up's own."""
+    search = os.pathsep.join(entry for entry in os.get_exec_path() if Path(entry) != layout.bin)
+    if not (found := shutil.which("pulumi", path=search)):
+        return None
+    answer = subprocess.run([found, "version"], capture_output=True, text=True).stdout
+    number = re.match(r"v(\d+)\.(\d+)", answer)
+    if number is None or tuple(int(part) for part in number.groups()) < OLDEST_PULUMI:
+        note(
+            f"pulumi {answer.strip()} at {found}: older than {OLDEST_PULUMI[0]}.{OLDEST_PULUMI[1]}; another is used"
+        )
+        return None
+    return Path(found)
+
+
+def create(layout: Layout, environment: Mapping[str, str]) -> None:
+    """Make and select the stack unless it is there; its configuration is the checkout's `Pulumi.local.yaml`."""
+    if state_file(layout).exists():
+        return
+    layout.pulumi_state.mkdir(parents=True, exist_ok=True)
+    with step(f"make the Pulumi stack `{STACK}`"):
+        _pulumi(layout, environment, "stack", "select", "--create", STACK, what="making the stack")
+
+
+def destroy(layout: Layout, environment: Mapping[str, str]) -> None:
+    """Delete every resource of the stack.
+
+    Raises:
+        Problem: Pulumi failed.
+    """
+    with step(f"destroy the Pulumi stack `{STACK}`"):
+        _pulumi(
+            layout, environment, "destroy", "--yes", "--skip-preview", "--stack", STACK, what="pulumi destroy"
+        )
+
+
+def forget(layout: Layout) -> None:
+    """Drop the stack's state: what it describes was in an emulator that is gone."""
+    if state_file(layout).exists():
+        note("the emulator starts empty: the state of the stack from the last one is dropped")
+    shutil.rmtree(layout.pulumi_state, ignore_errors=True)
+
+
+def state_file(layout: Layout) -> Path:
+    """Where Pulumi's file backend keeps the stack."""
+    return layout.pulumi_state / ".pulumi" / "stacks" / PROJECT / f"{STACK}.json"
+
+
+def _pulumi(layout: Layout, environment: Mapping[str, str], *arguments: str, what: str) -> None:
+    command = [layout.bin / "pulumi", *arguments, "--non-interactive"]
+    run(command, log=layout.logs / "pulumi.log", what=what, cwd=layout.root, environment=environment)
