@@ -66,14 +66,14 @@ class Recording(pulumi.runtime.Mocks):
         reference = {rpc._special_sig_key: rpc._special_resource_sig, "urn": repository.urn, "id": repository.id}
         return {"url": f"{ACCOUNT}.ecr.example/web-1", "repository": reference}
 
-    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         answers: dict[str, dict[str, Any]] = {
             "aws:index/getRegion:getRegion": {"region": "eu-west-1"},
             "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
             "aws:index/getPartition:getPartition": {"partition": "aws"},
             "aws:ecr/getAuthorizationToken:getAuthorizationToken": {"userName": "AWS", "password": "token"},
         }
-        return answers[args.token]
+        return answers[args.token], []
 
     def of(self, type_: str) -> list[Recorded]:
         """All resources of a type."""
@@ -95,5 +95,5 @@ def record(
     )
     values = {f"{PROJECT['name']}:{key}": value for key, value in (DEFAULTS | (config or {})).items()}
     pulumi.runtime.config.set_all_config(values)
-    pulumi.runtime.test(program)()
+    pulumi.runtime.test(program)()  # type: ignore[no-untyped-call]
     return recording
