@@ -11,6 +11,7 @@ EMULATOR = "ministack"
 EMULATOR_VERSION = "1.5.33"
 DEFAULT_PORT = "4566"
 LOOPBACK = "127.0.0.1"
+DOCKER_TIMEOUT_SECONDS = "60"
 
 
 def require_version() -> None:
@@ -35,11 +36,13 @@ def main() -> None:
     require_version()
     os.environ.setdefault("GATEWAY_PORT", DEFAULT_PORT)
     os.environ.setdefault("BIND_HOST", LOOPBACK)
+    os.environ.setdefault("MINISTACK_DOCKER_TIMEOUT", DOCKER_TIMEOUT_SECONDS)
     from ministack.app import main as serve  # type: ignore[import-untyped]
 
-    from local.emulation import forwarding
+    from local.emulation import forwarding, rollout, service_settings, stopping, target_health
 
-    forwarding.install()
+    for extension in (forwarding, target_health, stopping, rollout, service_settings):
+        extension.install()
     sys.argv[1:] = []
     serve()
 

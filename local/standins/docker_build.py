@@ -70,9 +70,7 @@ class Image(ResourceType):
         if "digest" not in state.outputs:
             raise ProviderError(f"{call.name}: import of an Image is not supported by the stand-in")
         registry = Registry(credentials_of(state.outputs.get("registries", [])))
-        kept = [
-            tag for tag in state.outputs["tags"] if _is_pushed(call, registry, tag, state.outputs["digest"])
-        ]
+        kept = [tag for tag in state.outputs["tags"] if _is_pushed(call, registry, tag, state.outputs["digest"])]
         if not kept:
             return None
         return State(id=state.id, outputs=state.outputs | {"tags": kept}, inputs=state.inputs)
@@ -102,9 +100,7 @@ class DockerBuild(Provider):
     def resource_type(self, token: str) -> ResourceType:
         """Return the only resource type."""
         if token != "docker-build:index:Image":
-            raise ProviderError(
-                f"{token}: not supported by the stand-in, which has docker-build:index:Image alone"
-            )
+            raise ProviderError(f"{token}: not supported by the stand-in, which has docker-build:index:Image alone")
         return Image()
 
     def invoke(self, token: str, args: Props) -> Props:

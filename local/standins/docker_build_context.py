@@ -24,9 +24,7 @@ def context_hash(context: Path, dockerfile: Path, named: Mapping[str, str]) -> s
         The SHA-256 as 64 hexadecimal digits.
     """
     digest = hashlib.sha256(dockerfile.read_bytes())
-    for chunk in _directory(
-        context, _ignore_patterns(Path(f"{dockerfile}{IGNORE_FILE}"), context / IGNORE_FILE)
-    ):
+    for chunk in _directory(context, _ignore_patterns(Path(f"{dockerfile}{IGNORE_FILE}"), context / IGNORE_FILE)):
         digest.update(chunk)
     for _, location in sorted(named.items()):
         if (directory := Path(location)).is_dir():
