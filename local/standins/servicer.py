@@ -54,6 +54,11 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         return plugin_pb2.PluginInfo(version=self._provider.version)
 
     def CheckConfig(self, request: Any, context: Any) -> Any:
+        try:
+            self._provider.configure(from_struct(request.news))
+        except ProviderError as error:
+            failure = provider_pb2.CheckFailure(reason=str(error))
+            return provider_pb2.CheckResponse(inputs=request.news, failures=[failure])
         return provider_pb2.CheckResponse(inputs=request.news)
 
     def DiffConfig(self, request: Any, context: Any) -> Any:

@@ -1,13 +1,15 @@
 """Calls to the emulator, declared as data: an operation, its parameters, and the part of the result that counts."""
 
 import re
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
 
-import boto3  # type: ignore[import-untyped]
+import botocore.session  # type: ignore[import-untyped]
 import jmespath  # type: ignore[import-untyped]
+from botocore import xform_name
 from botocore.config import Config  # type: ignore[import-untyped]
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
@@ -15,6 +17,8 @@ from local.standins.plugin import ProviderError
 from local.standins.wire import Props
 
 POOL_CONNECTIONS = 64
+_SESSION = botocore.session.Session()
+_SESSION_LOCK = threading.Lock()  # sessions are not thread-safe, unlike clients
 _GONE = re.compile(r"NotFound|NoSuch|NotExist|DoesNotExist|MISSING")
 _PLACE = re.compile(r"\{([\w+-]+)\}")
 
@@ -49,10 +53,13 @@ class Api:
             raise ProviderError(f"{service} {operation}: {error}") from error
 
 
+@cache
 def input_shape(service: str, operation: str) -> Any:
     """The botocore shape of an operation's parameters, the operation named as boto3 does."""
-    client = _client(service, "http://localhost", "us-east-1")
-    return client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation]).input_shape
+    with _SESSION_LOCK:
+        model = _SESSION.get_service_model(service)
+    name = next(name for name in model.operation_names if xform_name(name) == operation)
+    return model.operation_model(name).input_shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,4 +118,5 @@ def fill(template: Any, places: Props) -> Any:
 @cache
 def _client(service: str, endpoint: str, region: str) -> Any:
     config = Config(max_pool_connections=POOL_CONNECTIONS, retries={"mode": "standard"})
-    return boto3.session.Session().client(service, region_name=region, endpoint_url=endpoint, config=config)
+    with _SESSION_LOCK:
+        return _SESSION.create_client(service, region_name=region, endpoint_url=endpoint, config=config)

@@ -70,8 +70,8 @@ KINDS = {
             Request(
                 operation="describe_load_balancers",
                 parameters={"LoadBalancerArns": ["{id}"]},
-                result="LoadBalancers[0].merge(@, {Subnets: AvailabilityZones[].SubnetId,"
-                " ready: State.Code=='active'})",
+                result="LoadBalancers[*].merge(@, {Subnets: AvailabilityZones[].SubnetId,"
+                " ready: State.Code=='active'}) | [0]",
             ),
             _READ_BALANCER,
         ),

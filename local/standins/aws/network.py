@@ -40,8 +40,8 @@ def _simple(
     tag_type: str,
     id: str,
     replaces: str = "",
-    filters: str = "",
-    result: str = "@",
+    filters: str = "[*]",
+    result: str = "",
     **more: Any,
 ) -> Kind:
     """A kind whose calls are create_NOUN, describe_NOUNs and delete_NOUN, and which is named by one id.
@@ -52,17 +52,17 @@ def _simple(
         id: The member that carries the id.
         replaces: Properties, with blanks between, whose change replaces.
         filters: A condition on the described item, where a deleted one is still described.
-        result: What becomes of the described item.
+        result: What becomes of a described item.
         more: The other fields of the kind.
     """
     camel = "".join(map(str.capitalize, noun.split("_")))
-    items = f"{camel}s{filters}"
+    described = f"{camel}s{filters}{result} | [0]"
     return Kind(
         service="ec2",
         create=Request(operation=f"create_{noun}", mapped=True, result=camel),
         id=f"{{{id}}}",
         reads=(
-            Request(operation=f"describe_{noun}s", parameters={f"{id}s": ["{id}"]}, result=f"{items} | [0] | {result}"),
+            Request(operation=f"describe_{noun}s", parameters={f"{id}s": ["{id}"]}, result=described),
             *more.pop("reads", ()),
         ),
         delete=more.pop("delete", (Request(operation=f"delete_{noun}", parameters={id: "{id}"}),)),
@@ -195,7 +195,7 @@ KINDS = {
         id="NatGatewayId",
         replaces="allocationId subnetId connectivityType",
         filters="[?State!='deleted']",
-        result="merge(@, {ready: State=='available'})",
+        result=".merge(@, {ready: State=='available'})",
         ready="ready",
         drains=True,
         defaults={"connectivityType": "public"},
@@ -213,7 +213,7 @@ KINDS = {
         id="VpcEndpointId",
         replaces="serviceName vpcId vpcEndpointType",
         filters="[?State!='deleted']",
-        result="merge(@, {SecurityGroupIds: Groups[].GroupId, ready: contains(['available', 'Available'], State)})",
+        result=".merge(@, {SecurityGroupIds: Groups[].GroupId, ready: contains(['available', 'Available'], State)})",
         ready="ready",
         drains=True,
         defaults={"vpcEndpointType": "Gateway"},
