@@ -1,17 +1,18 @@
 """A base image for where no public registry can be reached: Debian with Python 3.13, for both architectures.
 
-It stands in for `python:3.13-slim`: `python3` and `python` are on PATH, and pip is there on the build platform, where
-the Dockerfile's stages run. The foreign platform's files are only unpacked, never run: no emulator is needed to build.
+It stands in for `python:3.13-slim`: `python3` and `python` are on PATH, and pip is there on the build platform,
+where the Dockerfile's stages run. The foreign platform's files are only unpacked, never run: no emulator is needed
+to build.
 """
 
 import hashlib
 import json
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-import boto3
-from botocore.exceptions import ClientError
+import boto3  # type: ignore[import-untyped]
+from botocore.exceptions import ClientError  # type: ignore[import-untyped]
 
 from local import debian
 from local.binfmt import AMD64, ARM64, foreign
@@ -24,10 +25,12 @@ from local.progress import step
 REPOSITORY = "ecs-multiarch-base"
 # What Pulumi.local.yaml names in `baseImage`.
 REFERENCE = f"{REGISTRY}/{REPOSITORY}:{debian.SUITE}"
+# Hooks of mmdebstrap: shell text, with the root file system in $1.
 LINK_PYTHON = 'ln -s python3 "$1/usr/bin/python"'
 TRIM = 'cd "$1" && rm -rf usr/share/doc/* usr/share/man/* usr/share/locale/* usr/share/info/* var/log/*'
-# `extract` runs no maintainer script, so nothing makes what they would make.
-FOREIGN_HOOK = 'ln -s dash "$1/usr/bin/sh" && mkdir -p -m 1777 "$1/tmp"'
+# `extract` runs no maintainer script and no customize hook: this makes what those would.
+ACCOUNTS = 'cd "$1" && for f in passwd group; do cp usr/share/base-passwd/$f.master etc/$f; done'
+AUTHORITIES = 'cd "$1" && cat usr/share/ca-certificates/mozilla/*.crt > etc/ssl/certs/ca-certificates.crt'
 DOCKERFILE = """\
 FROM scratch
 ARG TARGETARCH
@@ -35,17 +38,16 @@ ADD rootfs-${TARGETARCH}.tar /
 ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8
 CMD ["python3"]
 """
-COMMON = (
-    "--mode=root",
-    "--quiet",
-    f"--customize-hook={LINK_PYTHON}",
-    f"--customize-hook={TRIM}",
+COMMON = ("--mode=root", "--quiet")
+NATIVE = (
+    "--variant=minbase",
+    "--include=python3,python3-pip,ca-certificates",
+    *(f"--customize-hook={hook}" for hook in (LINK_PYTHON, TRIM)),
 )
-NATIVE = ("--variant=minbase", "--include=python3,python3-pip,ca-certificates")
 FOREIGN = (
     "--variant=extract",
     "--include=base-files,base-passwd,dash,coreutils,libc-bin,python3,ca-certificates",
-    f"--customize-hook={FOREIGN_HOOK}",
+    *(f"--extract-hook={hook}" for hook in (LINK_PYTHON, ACCOUNTS, AUTHORITIES, TRIM)),
 )
 
 
@@ -62,23 +64,22 @@ def publish(layout: Layout, *, buildctl: Path) -> None:
         _create_repository()
         (layout.temporary / "Dockerfile").write_text(DOCKERFILE)
         command = [
-            buildctl, "--addr", f"unix://{layout.buildkit_socket}", "build", "--progress=plain",
+            str(buildctl), "--addr", f"unix://{layout.buildkit_socket}", "build", "--progress=plain",
             "--frontend=dockerfile.v0",
             f"--local=context={context}", f"--local=dockerfile={layout.temporary}",
             f"--opt=platform={AMD64.platform},{ARM64.platform}",
-            f"--output=type=image,name={REFERENCE},push=true,oci-mediatypes=true,compression=zstd",
+            f'--output=type=image,"name={REFERENCE},{REGISTRY}/{REPOSITORY}:{recipe()}",push=true,'
+            "oci-mediatypes=true,compression=zstd",
         ]  # fmt: skip
         run(command, log=layout.logs / "base-image.log", what="building the base image")
 
 
 def root_file_systems(layout: Layout) -> Path:
-    """Return the directory with a tarball for each architecture, from the cache or made from Debian packages."""
+    """Return the directory with a tarball for each architecture, made from Debian packages unless cached."""
     directory = layout.tools / f"base-{recipe()}"
     if directory.is_dir():
         return directory
-    mmdebstrap = (
-        debian.unpacked(["mmdebstrap"], suite=debian.SUITE, layout=layout) / "usr" / "bin" / "mmdebstrap"
-    )
+    mmdebstrap = debian.unpacked(["mmdebstrap"], suite=debian.SUITE, layout=layout) / "usr" / "bin" / "mmdebstrap"
     with step(f"make root file systems of Debian {debian.SUITE} for both architectures (once)"):
         return cached(directory, lambda unfinished: _bootstrap(mmdebstrap, layout, unfinished))
 
@@ -110,7 +111,7 @@ def _tarball(mmdebstrap: Path, layout: Layout, into: Path, platform: str, option
     )  # fmt: skip
 
 
-def _registry() -> "boto3.client":
+def _registry() -> Any:
     return boto3.client(
         "ecr",
         endpoint_url=ENDPOINT,
@@ -122,7 +123,7 @@ def _registry() -> "boto3.client":
 
 def _is_published() -> bool:
     try:
-        found = _registry().describe_images(repositoryName=REPOSITORY, imageIds=[{"imageTag": debian.SUITE}])
+        found = _registry().describe_images(repositoryName=REPOSITORY, imageIds=[{"imageTag": recipe()}])
     except ClientError as error:
         if error.response["Error"]["Code"] in ("RepositoryNotFoundException", "ImageNotFoundException"):
             return False

@@ -1,7 +1,7 @@
 """Running the foreign architecture: qemu's user-mode emulation, registered with the kernel.
 
-The interpreter is registered with flags OCF: the kernel opens it at registration (F), so that it works in every container
-without being there; it keeps the credentials of what it runs (C). A registration that is already there is used.
+The interpreter is registered with flags OCF: the kernel opens it at registration (F), so that it works in every
+container without being there; it keeps the credentials of what it runs (C). A registration that is there is used.
 """
 
 import platform
@@ -52,7 +52,7 @@ def foreign() -> Foreign:
 
 
 def is_registered(kernel: Path = KERNEL) -> bool:
-    """Whether the kernel runs the foreign architecture's programs, in any root file system, with a qemu that will do."""
+    """Whether the kernel runs the foreign architecture's programs anywhere, with a qemu that will do."""
     entries = [entry.read_text() for entry in kernel.glob("*") if entry.name not in ("register", "status")]
     return any(_serves(entry, _magic(foreign()).hex()) for entry in entries)
 
@@ -64,21 +64,17 @@ def register(layout: Layout) -> None:
         Problem: the kernel refuses.
     """
     if not (KERNEL / "register").exists():
-        mounted = subprocess.run(
-            ["mount", "-t", "binfmt_misc", "binfmt_misc", KERNEL], capture_output=True, text=True
-        )
+        mounted = subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", KERNEL], capture_output=True, text=True)
         if mounted.returncode:
             raise Problem(
-                f"binfmt_misc: {mounted.stderr.strip()}; the kernel needs CONFIG_BINFMT_MISC to run {foreign().platform}"
+                f"binfmt_misc: {mounted.stderr.strip()}; "
+                f"the kernel needs CONFIG_BINFMT_MISC to run {foreign().platform}"
             )
         _mounted_by_us(layout).touch()
     if is_registered():
         return
     qemu = (
-        debian.unpacked(["qemu-user"], suite=debian.SUITE, layout=layout)
-        / "usr"
-        / "bin"
-        / f"qemu-{foreign().machine}"
+        debian.unpacked(["qemu-user"], suite=debian.SUITE, layout=layout) / "usr" / "bin" / f"qemu-{foreign().machine}"
     )
     rule = f":{_name()}:M::{_escaped(_magic(foreign()))}:{_escaped(_MASK)}:{qemu}:{FLAGS}"
     try:
@@ -106,7 +102,7 @@ def _mounted_by_us(layout: Layout) -> Path:
 
 
 def _serves(entry: str, magic: str) -> bool:
-    """Whether an entry of binfmt_misc is on, for this magic number, and its interpreter is open and new enough."""
+    """Whether an entry of binfmt_misc is on, for this magic number, its interpreter open and new enough."""
     fields = dict(line.partition(" ")[::2] for line in entry.splitlines())
     is_open = "enabled" in fields and fields.get("magic") == magic and "F" in fields.get("flags:", "")
     return is_open and _qemu_major(fields["interpreter"]) >= QEMU_MAJOR

@@ -1,6 +1,5 @@
 """The tool cache: finished directories by name and version."""
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from pathlib import Path
 def cached(directory: Path, make: Callable[[Path], None]) -> Path:
     """Return `directory`, made by `make` in a temporary place and renamed when complete.
 
-    An interrupted `make` leaves nothing behind under the final name; what it leaves beside it goes with the next.
+    An interrupted `make` leaves nothing under the final name; what it leaves beside it goes with the next.
     """
     if directory.is_dir():
         return directory
@@ -21,7 +20,7 @@ def cached(directory: Path, make: Callable[[Path], None]) -> Path:
     try:
         make(unfinished)
         unfinished.chmod(0o755)
-        os.rename(unfinished, directory)
+        unfinished.rename(directory)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return directory

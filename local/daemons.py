@@ -17,7 +17,7 @@ PORT = 4566
 REGISTRY = f"localhost:{PORT}"
 ENDPOINT = f"http://{REGISTRY}"
 PROBE_SECONDS = 2
-# Directories under /run that the engine makes whatever its flags say. Inside its mount namespace they are private.
+# The engine makes these whatever its flags say. Inside its mount namespace they are private.
 FIXED_RUN_DIRECTORIES = (Path("/run/docker"), Path("/run/containerd"))
 CGROUPS = Path("/sys/fs/cgroup")
 PRIVATE_MOUNTS = ("unshare", "--mount", "--propagation", "slave")
@@ -128,7 +128,7 @@ def emulator_answers() -> bool:
 
 
 def container_pids(layout: Layout) -> list[int]:
-    """Processes in the control groups of this engine's containers, alive or left by an engine that was killed."""
+    """Processes in the control groups of this engine's containers, those of a killed engine included."""
     groups = [file for top in _cgroup_tops(layout) for file in top.rglob("cgroup.procs")]
     return sorted({int(pid) for file in groups for pid in file.read_text().split()})
 
@@ -144,11 +144,7 @@ def remove_cgroups(layout: Layout) -> None:
 def _cgroup_tops(layout: Layout) -> list[Path]:
     """One directory for each hierarchy of cgroup v1, or one in cgroup v2."""
     name = _cgroup(layout)
-    return [
-        path
-        for path in (CGROUPS / name, *CGROUPS.glob(f"*/{name}"))
-        if path.is_dir() and not path.is_symlink()
-    ]
+    return [path for path in (CGROUPS / name, *CGROUPS.glob(f"*/{name}")) if path.is_dir() and not path.is_symlink()]
 
 
 def _cgroup(layout: Layout) -> str:
@@ -158,12 +154,10 @@ def _cgroup(layout: Layout) -> str:
 def _path(layout: Layout, *built: tools.GoTool) -> str:
     """PATH with the built tools first; mount and ip live in the system's sbin directories."""
     directories = [str(tool.directory(layout)) for tool in built]
-    return ":".join(
-        [*directories, "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
-    )
+    return ":".join([*directories, "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"])
 
 
 def _buildkit_answers(layout: Layout) -> bool:
     buildctl = tools.BUILDKIT.directory(layout) / "buildctl"
-    command = [buildctl, "--addr", f"unix://{layout.buildkit_socket}", "debug", "workers"]
+    command = [str(buildctl), "--addr", f"unix://{layout.buildkit_socket}", "debug", "workers"]
     return subprocess.run(command, capture_output=True).returncode == 0

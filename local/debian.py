@@ -1,4 +1,4 @@
-"""Debian packages, fetched from the machine's own mirror and unpacked into the tool cache: nothing is installed.
+"""Debian packages from the machine's own mirror, unpacked into the tool cache: nothing is installed.
 
 apt runs with sources, lists and downloads of its own, so that `/etc/apt` and `/var/lib/apt` stay as they are.
 """
@@ -24,7 +24,7 @@ SOURCES = Path("/etc/apt")
 
 
 def unpacked(packages: Sequence[str], *, suite: str, layout: Layout) -> Path:
-    """Return a directory with the packages' files (not their dependencies'), from the cache or from the mirror.
+    """Return a directory with the packages' own files, from the cache or from the mirror.
 
     Raises:
         Problem: no Debian mirror is configured, or the download failed.
@@ -47,8 +47,8 @@ def mirror() -> str:
         if file.is_file() and (found := first_mirror(file.read_text())):
             return found
     raise Problem(
-        f"{SOURCES}: names no Debian mirror (a URI that ends in /debian); the local target takes the base image "
-        "and qemu from one: add it to the apt sources, or run on Debian"
+        f"{SOURCES}: names no Debian mirror (a URI that ends in /debian); the local target takes "
+        "the base image and qemu from one: add it to the apt sources, or run on Debian"
     )
 
 
@@ -69,11 +69,11 @@ def host_suite() -> str:
 
 
 def libseccomp(layout: Layout) -> dict[str, str]:
-    """Variables for `go build` that link libseccomp; where its headers are not installed, statically, without pkg-config."""
-    if (
-        shutil.which("pkg-config")
-        and subprocess.run(["pkg-config", "--exists", "libseccomp"]).returncode == 0
-    ):
+    """Variables for `go build` that link libseccomp, statically where its headers are not installed.
+
+    `true` in place of pkg-config answers cgo with no flags at all; the variables bring them.
+    """
+    if shutil.which("pkg-config") and subprocess.run(["pkg-config", "--exists", "libseccomp"]).returncode == 0:
         return {}
     root = unpacked(["libseccomp-dev"], suite=host_suite(), layout=layout)
     library = next(root.rglob("libseccomp.a")).parent
@@ -100,9 +100,7 @@ def _private_apt(scratch: Path, suite: str) -> list[str]:
     (scratch / "lists" / "partial").mkdir(parents=True)
     (scratch / "archives" / "partial").mkdir(parents=True)
     source = scratch / "debian.sources"
-    source.write_text(
-        f"Types: deb\nURIs: {mirror()}\nSuites: {suite}\nComponents: main\nSigned-By: {KEYRING}\n"
-    )
+    source.write_text(f"Types: deb\nURIs: {mirror()}\nSuites: {suite}\nComponents: main\nSigned-By: {KEYRING}\n")
     settings = {
         "Dir::Etc::sourcelist": source,
         "Dir::Etc::sourceparts": "-",

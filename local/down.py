@@ -1,4 +1,4 @@
-"""`python -m local down`: the stack destroyed, and everything that set-up started or registered taken back."""
+"""`python -m local down`: the stack destroyed, all that set-up started or registered taken back."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from local.progress import note, step
 
 
 def main() -> int:
-    """Take everything back; only the tool cache stays. Fails at the end if the stack could not be destroyed."""
+    """Take everything back but the tool cache; fail at the end if the stack could not be destroyed."""
     layout = LAYOUT
     if not layout.home.exists():
         note("nothing to take down")
@@ -28,7 +28,7 @@ def main() -> int:
 
 
 def _destroy(layout: Layout) -> Problem | None:
-    """Destroy the stack while its emulator is alive; a failure is returned, and does not keep the rest from going."""
+    """Destroy the stack while its emulator is alive; return a failure, so that the rest goes all the same."""
     if not stack.state_file(layout).exists():
         return None
     if not daemons.emulator_answers():
@@ -61,7 +61,7 @@ def _stop(layout: Layout) -> None:
 
 
 def _remove(layout: Layout) -> None:
-    """Remove `.local` and the few directories outside it, after a look for mounts that would be emptied with it.
+    """Remove `.local` and the few directories outside it, unless a mount would be emptied with it.
 
     Raises:
         Problem: something is mounted there that set-up did not mount.

@@ -1,4 +1,4 @@
-"""Which Docker Engine the local target runs on: the machine's own if it will do, else one that set-up starts."""
+"""Which Docker Engine the local target runs on: the machine's own if it will do, else one of its own."""
 
 import os
 from pathlib import Path
@@ -24,7 +24,7 @@ def usable(layout: Layout) -> str | None:
     It has to be on this machine, and its image store has to hold several platforms of one digest.
 
     Raises:
-        Problem: DOCKER_HOST names an engine that does not answer, or a socket is there that this user may not use.
+        Problem: DOCKER_HOST names an engine that does not answer, or this user may not use the socket.
     """
     named = os.environ.get("DOCKER_HOST")
     if named == f"unix://{layout.engine_socket}":
@@ -38,14 +38,10 @@ def usable(layout: Layout) -> str | None:
     _require_permission(Path(host.removeprefix("unix://")))
     if (store := _image_store(host)) is None:
         if named:
-            raise Problem(
-                f"DOCKER_HOST={named}: no Docker Engine answers there; start it, or unset DOCKER_HOST"
-            )
+            raise Problem(f"DOCKER_HOST={named}: no Docker Engine answers there; start it, or unset DOCKER_HOST")
         return None
     if store != CONTAINERD_STORE:
-        note(
-            f"Docker Engine at {host}: its image store holds one platform to a digest; one is started beside it"
-        )
+        note(f"Docker Engine at {host}: its store holds one platform to a digest; one is started beside it")
         return None
     return host
 

@@ -47,20 +47,17 @@ def write(layout: Layout, *, docker_host: str) -> None:
     instances.mkdir(parents=True, exist_ok=True)
     (instances / BUILDER).write_text(json.dumps(_builder(layout)))
     lines = [
-        f"export {name}={shlex.quote(value)}"
-        for name, value in variables(layout, docker_host=docker_host).items()
+        f"export {name}={shlex.quote(value)}" for name, value in variables(layout, docker_host=docker_host).items()
     ]
     paths = "".join(_once("PATH", str(path), ":") for path in (layout.root / ".venv" / "bin", layout.bin))
     layout.environment_file.write_text(
         "# The local stack's environment: `. .local/env` in sh, bash or zsh. Written by `make setup`.\n"
-        f"unset {' '.join(CLEARED)}\n" + "\n".join(lines) + "\n" + paths + _once("NO_PROXY", LOOPBACK_NAMES, ",")
-        + 'export no_proxy="$NO_PROXY"\n'
+        f"unset {' '.join(CLEARED)}\n" + "\n".join(lines) + "\n"
+        + paths + _once("NO_PROXY", LOOPBACK_NAMES, ",") + 'export no_proxy="$NO_PROXY"\n'
     )  # fmt: skip
 
 
-def process_environment(
-    layout: Layout, *, docker_host: str, base: Mapping[str, str] = os.environ
-) -> dict[str, str]:
+def process_environment(layout: Layout, *, docker_host: str, base: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The environment that a shell has after `. .local/env`, for commands that Python starts."""
     kept = {name: value for name, value in base.items() if name not in CLEARED}
     exceptions = ",".join(filter(None, [LOOPBACK_NAMES, base.get("NO_PROXY")]))

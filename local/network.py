@@ -1,7 +1,7 @@
 """The bridge that containers are on, and the guard behind it.
 
-When a bridge goes away, its addresses would leave the machine by the default route. So the range is one that no public
-network routes (RFC 2544, benchmarks), and a blackhole route of the highest metric stays behind the bridge's own route.
+When a bridge goes away, its addresses would leave the machine by the default route. So the range is one that no
+public network routes (RFC 2544, benchmarks), and a blackhole route of the highest metric stays behind the bridge's.
 """
 
 import subprocess
@@ -21,15 +21,10 @@ def up() -> None:
     Raises:
         Problem: the range is routed elsewhere on this machine.
     """
-    routes = (
-        _ip("route", "show", "root", NETWORK).splitlines()
-        + _ip("route", "show", "match", NETWORK).splitlines()
-    )
+    routes = _ip("route", "show", "root", NETWORK).splitlines() + _ip("route", "show", "match", NETWORK).splitlines()
     foreign = [route for route in routes if not _is_ours(route) and not route.startswith("default")]
     if foreign:
-        raise Problem(
-            f"network {NETWORK} is in use on this machine ({foreign[0].strip()}): remove that route for the time"
-        )
+        raise Problem(f"network {NETWORK} is in use on this machine ({foreign[0].strip()}): remove that route")
     if not any(route.startswith("blackhole") for route in routes):
         _ip("route", "add", "blackhole", NETWORK, "metric", LAST_RESORT_METRIC)
     if not is_up():

@@ -17,7 +17,7 @@ ATTEMPT_SECONDS = 20
 
 
 def provide(layout: Layout, *, pulumi: Path, environment: Mapping[str, str]) -> None:
-    """Install Pulumi's own plugins, or put the stand-ins for them into `.local/bin`; tried once in a checkout."""
+    """Install Pulumi's own plugins or put stand-ins into `.local/bin`; tried once in a checkout."""
     layout.bin.mkdir(parents=True, exist_ok=True)
     _link(layout.bin / "pulumi", pulumi)
     if not (pulumi.resolve().parent / LANGUAGE_HOST).exists():
@@ -49,10 +49,7 @@ def _install(pulumi: Path, environment: Mapping[str, str]) -> bool:
 def _installed(pulumi: Path, name: str, environment: Mapping[str, str], seconds: float | None) -> bool:
     command = [str(pulumi), "plugin", "install", "resource", name, version(f"pulumi-{name}")]
     try:
-        return (
-            subprocess.run(command, env=dict(environment), capture_output=True, timeout=seconds).returncode
-            == 0
-        )
+        return subprocess.run(command, env=dict(environment), capture_output=True, timeout=seconds).returncode == 0
     except subprocess.TimeoutExpired:
         return False
 

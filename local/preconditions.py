@@ -23,13 +23,9 @@ def check_machine() -> None:
         Problem: one of them is missing.
     """
     if sys.platform != "linux":
-        raise Problem(
-            f"{platform.system()}: the local target runs on Linux; use a Linux machine or virtual machine"
-        )
+        raise Problem(f"{platform.system()}: the local target runs on Linux; use a Linux machine or virtual machine")
     if os.geteuid() != 0:
-        raise Problem(
-            "user: not root; the local target starts a container engine and registers qemu: run it with sudo"
-        )
+        raise Problem("user: not root; the local target starts a container engine and registers qemu: run it with sudo")
     for program, package in TOOLS.items():
         if not shutil.which(program):
             raise Problem(f"{program}: not found on PATH; install it (Debian package {package})")
@@ -73,7 +69,7 @@ def listening_inodes(port: int) -> set[str]:
 def socket_inodes(pid: int) -> set[str]:
     """Inodes of the sockets that a process holds; none if it is gone or not ours to see."""
     try:
-        links = [os.readlink(f"/proc/{pid}/fd/{number}") for number in os.listdir(f"/proc/{pid}/fd")]
+        links = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
     except OSError:
         return set()
     return {link[len("socket:[") : -1] for link in links if link.startswith("socket:[")}

@@ -1,7 +1,7 @@
-"""Daemons: started in a session of their own, found again by a mark in their environment, stopped by process id.
+"""Daemons: started in sessions of their own, found again by a mark in their environment, stopped by id.
 
-A daemon carries its checkout and name in an environment variable, which its children inherit. So there is no moment at
-which a started process is not yet written down, and a process id used again by another program is never taken for it.
+A daemon carries its checkout and name in an environment variable, which its children inherit. So there is no moment
+at which a started process is not yet written down, and an id that another program got later is never taken for it.
 """
 
 import os
@@ -71,12 +71,11 @@ class Daemon:
         deadline = time.monotonic() + self.start_seconds
         while not self.is_ready():
             if process.poll() is not None:
-                raise Problem(
-                    f"{self.name} ended with {process.returncode}: {last_line(self.log)} (log: {self.log})"
-                )
+                raise Problem(f"{self.name} ended with {process.returncode}: {last_line(self.log)} (log: {self.log})")
             if time.monotonic() > deadline:
                 raise Problem(
-                    f"{self.name} is not ready after {self.start_seconds:.0f} s: {last_line(self.log)} (log: {self.log})"
+                    f"{self.name} is not ready after {self.start_seconds:.0f} s: "
+                    f"{last_line(self.log)} (log: {self.log})"
                 )
             time.sleep(POLL_SECONDS)
 
@@ -126,7 +125,7 @@ def _signal(pid: int, sign: signal.Signals) -> int | None:
 
 
 def _all_pids() -> list[int]:
-    return sorted(int(entry) for entry in os.listdir("/proc") if entry.isdigit())
+    return sorted(int(entry.name) for entry in Path("/proc").glob("[0-9]*"))
 
 
 def _environment(pid: int) -> list[bytes]:

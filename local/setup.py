@@ -93,7 +93,7 @@ def _start(layout: Layout, plan: Plan) -> None:
 
 
 def _start_engine(layout: Layout) -> str:
-    """Start the engine unless it answers; the emulator, whose containers are gone then, starts anew with it."""
+    """Start the engine unless it answers; the emulator, its containers gone, starts anew with it."""
     network.up()
     daemon = daemons.docker_engine(layout)
     host = f"unix://{layout.engine_socket}"

@@ -13,7 +13,7 @@ from local.layout import Layout
 from local.progress import note, step
 
 PROJECT = "ecs-multiarch"
-OLDEST_PULUMI = (3, 274)
+OLDEST_PULUMI = "3.274"
 
 
 def installed_pulumi(layout: Layout) -> Path | None:
@@ -22,17 +22,14 @@ def installed_pulumi(layout: Layout) -> Path | None:
     if not (found := shutil.which("pulumi", path=search)):
         return None
     answer = subprocess.run([found, "version"], capture_output=True, text=True).stdout
-    number = re.match(r"v(\d+)\.(\d+)", answer)
-    if number is None or tuple(int(part) for part in number.groups()) < OLDEST_PULUMI:
-        note(
-            f"pulumi {answer.strip()} at {found}: older than {OLDEST_PULUMI[0]}.{OLDEST_PULUMI[1]}; another is used"
-        )
+    if _numbers(answer) < _numbers(OLDEST_PULUMI):
+        note(f"pulumi {answer.strip()} at {found}: older than {OLDEST_PULUMI}; another is used")
         return None
     return Path(found)
 
 
 def create(layout: Layout, environment: Mapping[str, str]) -> None:
-    """Make and select the stack unless it is there; its configuration is the checkout's `Pulumi.local.yaml`."""
+    """Make and select the stack unless it is there; its configuration is in `Pulumi.local.yaml`."""
     if state_file(layout).exists():
         return
     layout.pulumi_state.mkdir(parents=True, exist_ok=True)
@@ -47,9 +44,7 @@ def destroy(layout: Layout, environment: Mapping[str, str]) -> None:
         Problem: Pulumi failed.
     """
     with step(f"destroy the Pulumi stack `{STACK}`"):
-        _pulumi(
-            layout, environment, "destroy", "--yes", "--skip-preview", "--stack", STACK, what="pulumi destroy"
-        )
+        _pulumi(layout, environment, "destroy", "--yes", "--skip-preview", "--stack", STACK, what="pulumi destroy")
 
 
 def forget(layout: Layout) -> None:
@@ -65,5 +60,9 @@ def state_file(layout: Layout) -> Path:
 
 
 def _pulumi(layout: Layout, environment: Mapping[str, str], *arguments: str, what: str) -> None:
-    command = [layout.bin / "pulumi", *arguments, "--non-interactive"]
+    command = [str(layout.bin / "pulumi"), *arguments, "--non-interactive"]
     run(command, log=layout.logs / "pulumi.log", what=what, cwd=layout.root, environment=environment)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:2])

@@ -1,6 +1,7 @@
 """`python -m local status`: what of the local target runs."""
 
 from local import binfmt, daemons, engine, network, stack
+from local.environment import STACK
 from local.layout import LAYOUT
 
 
@@ -15,7 +16,7 @@ def main() -> int:
         "BuildKit": daemons.buildkit(layout).is_ready(),
         f"emulator ({daemons.ENDPOINT})": daemons.emulator_answers(),
         f"emulation of {binfmt.foreign().platform}": binfmt.is_registered(),
-        f"stack {stack.STACK}": stack.state_file(layout).exists(),
+        f"stack {STACK}": stack.state_file(layout).exists(),
     }
     for part, is_up in parts.items():
         print(f"  {'up  ' if is_up else 'down'} {part}")

@@ -11,7 +11,6 @@ from local import debian
 from local.cache import cached
 from local.commands import run
 from local.layout import Layout
-from local.problem import Problem
 from local.progress import step
 
 GO_VERSION = (1, 26)
