@@ -46,14 +46,10 @@ class Builder:
         file = root / "instances" / (name or "")
         if not name or not file.is_file():
             wanted = f"builder {name!r}" if name else "a builder"
-            raise ProviderError(
-                f"{wanted}: not in {root / 'instances'}; run `make setup` and source .local/env"
-            )
+            raise ProviderError(f"{wanted}: not in {root / 'instances'}; run `make setup` and source .local/env")
         instance = json.loads(file.read_text())
         if instance["Driver"] != "remote":
-            raise ProviderError(
-                f"builder {name!r}: driver {instance['Driver']!r}; the stand-in needs a remote one"
-            )
+            raise ProviderError(f"builder {name!r}: driver {instance['Driver']!r}; the stand-in needs a remote one")
         endpoint = instance["Nodes"][0]["Endpoint"]
         if not endpoint.startswith("unix://"):
             require_loopback(endpoint, setting=f"builder {name}")
@@ -91,9 +87,7 @@ def build(inputs: Props, *, builder: Builder, call: Call) -> str:
             secret = Path(scratch, f"secret-{number}")
             secret.write_text(value)
             command += ["--secret", f"id={name},src={secret}"]
-        Path(scratch, "config.json").write_text(
-            json.dumps(_docker_config(credentials_of(inputs["registries"])))
-        )
+        Path(scratch, "config.json").write_text(json.dumps(_docker_config(credentials_of(inputs["registries"]))))
         _run(command, environment={**os.environ, "DOCKER_CONFIG": scratch}, call=call)
         return str(json.loads(metadata.read_text())["containerimage.digest"])
 

@@ -87,9 +87,7 @@ class Registry:
         except HTTPError as error:
             if error.code == HTTPStatus.NOT_FOUND:
                 return False
-            raise ProviderError(
-                f"{reference.at(digest)}: {method} answered {error.code} {error.reason}"
-            ) from error
+            raise ProviderError(f"{reference.at(digest)}: {method} answered {error.code} {error.reason}") from error
         except URLError as error:
             raise ProviderError(f"{reference.at(digest)}: {error.reason}") from error
 
