@@ -49,7 +49,7 @@ class Call:
     cancelled: threading.Event = field(default_factory=threading.Event)
     """Set when the user interrupts; whoever waits must stop then."""
     log: Callable[[str], None] = print
-    """Shows a passing line of progress beside the resource."""
+    """Shows a passing line of progress beside the resource; a repeated line is shown once."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -135,7 +135,13 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         return empty_pb2.Empty()
 
     def _target(self, request: Any, **circumstances: Any) -> tuple[ResourceType, Call]:
+        shown = ""
+
         def log(line: str) -> None:
+            nonlocal shown
+            if line == shown:
+                return
+            shown = line
             self._engine.Log(
                 engine_pb2.LogRequest(severity=engine_pb2.INFO, message=line, urn=request.urn, ephemeral=True)
             )

@@ -38,14 +38,14 @@ def to_api(value: Any, type: Type, shape: Any, names: Names, *, path: str = "") 
         return value
     if shape.type_name == "list":
         if isinstance(value, str) and type.scalar:
-            return json.loads(value)
+            return _document(value, path)
         if type.values:
             return _pairs(value, shape.member)
         items = value if isinstance(value, list) else [value]
         inner = type.items or type
         return [to_api(item, inner, shape.member, names, path=path) for item in items]
     if shape.type_name == "map" or (shape.type_name == "structure" and type.scalar):
-        return json.loads(value) if isinstance(value, str) else value
+        return _document(value, path) if isinstance(value, str) else value
     if shape.type_name == "structure":
         if type.items:
             return to_api(value[0], type.items, shape, names, path=path) if value else {}
@@ -130,6 +130,13 @@ def _pairs(value: Props, member: Any) -> list[Props]:
 def _mapping(pairs: list[Props]) -> Props:
     lowered = [{key.lower(): item for key, item in pair.items()} for pair in pairs]
     return {str(pair.get("key", pair.get("name"))): pair.get("value", "") for pair in lowered}
+
+
+def _document(text: str, path: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ProviderError(f"{path} is not a JSON document: {error}") from error
 
 
 def _scalar(value: Any, shape: Any, *, path: str) -> Any:
