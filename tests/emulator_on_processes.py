@@ -1,4 +1,4 @@
-"""The emulator with processes in place of containers: `python emulator_on_processes.py`.
+"""The emulator with processes in place of containers: `python -m tests.emulator_on_processes`.
 
 An image's name is ignored; the task's environment says how the process behaves (see `container_process.py`).
 """
@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 PROCESS = Path(__file__).with_name("container_process.py")
+# Shorter than the emulator's own, so that the tests are quicker.
+SETTLE_SECONDS = 3.0
+IDLE_CONNECTION_SECONDS = 1.0
 _numbers = count(2)
 
 
@@ -75,7 +78,13 @@ class Docker:
 if __name__ == "__main__":
     from ministack.services import ecs  # type: ignore[import-untyped]
 
+    from local.emulation import rollout, targets
     from local.emulator import main
 
     ecs._docker = Docker()
-    main()
+    rollout.SETTLE_SECONDS, targets.IDLE_CONNECTION_SECONDS = SETTLE_SECONDS, IDLE_CONNECTION_SECONDS
+    try:
+        main()
+    finally:
+        for running in Docker.containers.by_id.values():
+            running.remove()

@@ -157,14 +157,14 @@ def _run(command: list[str], *, environment: Mapping[str, str], call: Call) -> N
         )
     except FileNotFoundError as error:
         raise ProviderError(f"{BUILDCTL}: not on PATH; run `make setup` and source .local/env") from error
-    threading.Thread(target=_end_when_cancelled, args=(process, call.cancelled), daemon=True).start()
     tail: deque[str] = deque(maxlen=TAIL_LINES)
-    assert process.stderr is not None
-    for line in map(str.rstrip, process.stderr):
-        if line:
-            call.log(line)
-            tail.append(line)
-    if process.wait() == 0:
+    with process:
+        threading.Thread(target=_end_when_cancelled, args=(process, call.cancelled), daemon=True).start()
+        for line in map(str.rstrip, process.stderr or ()):
+            if line:
+                call.log(line)
+                tail.append(line)
+    if process.returncode == 0:
         return
     if call.cancelled.is_set():
         raise ProviderError("the build was interrupted; nothing was pushed under its tags")
