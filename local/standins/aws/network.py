@@ -67,7 +67,7 @@ def _simple(
         ),
         delete=more.pop("delete", (Request(operation=f"delete_{noun}", parameters={id: "{id}"}),)),
         replaces=frozenset(replaces.split()),
-        computed={"arn": arn_of(tag_type)} | more.pop("computed", {}),
+        computed=more.pop("computed", {"arn": arn_of(tag_type)}),
         tag_type=tag_type,
         tagged="{id}",
         **more,
@@ -198,6 +198,7 @@ KINDS = {
         result=".merge(@, {ready: State=='available'})",
         ready="ready",
         drains=True,
+        computed={},
         defaults={"connectivityType": "public"},
         names={
             "allocationId": "NatGatewayAddresses.AllocationId",
