@@ -196,6 +196,30 @@ WORLD: dict[str, tuple[str, Props]] = {
     ),
 }
 
+# What is changed in place afterwards.
+CHANGES: dict[str, Props] = {
+    "vpc": {"enableDnsHostnames": False, "tags": {"Name": "y"}},
+    "one": {"mapPublicIpOnLaunch": False},
+    "ingress": {"fromPort": 443, "toPort": 443},
+    "logs": {"subnetIds": ["@one.id"], "privateDnsEnabled": False},
+    "balancer": {"idleTimeout": 30, "dropInvalidHeaderFields": False},
+    "targets": {"deregistrationDelay": 20, "healthCheck": {"path": "/", "matcher": "200-299", "interval": 10}},
+    "rule": {"priority": 2, "conditions": [{"pathPattern": {"values": ["/x"]}}]},
+    "role": {"assumeRolePolicy": TRUST.replace("Allow", "Deny"), "maxSessionDuration": 7200},
+    "policy": {"policy": POLICY.replace("Allow", "Deny")},
+    "log": {"retentionInDays": 0},
+    "alarm": {"threshold": 2.5},
+    "repository": {"imageTagMutability": "MUTABLE", "imageScanningConfiguration": {"scanOnPush": False}},
+    "lifecycle": {"policy": {"rules": [EXPIRY | {"rulePriority": 2}]}},
+    "cluster": {"settings": [{"name": "containerInsights", "value": "disabled"}], "tags": {"a": "b"}},
+    "capacity": {"capacityProviders": ["FARGATE"]},
+    "service": {
+        "capacityProviderStrategies": [{"capacityProvider": "FARGATE_SPOT", "weight": 1, "base": 1}],
+        "deploymentCircuitBreaker": {"enable": True, "rollback": False},
+        "healthCheckGracePeriodSeconds": 5,
+    },
+}
+
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
@@ -232,7 +256,7 @@ def test_a_table_names_only_what_the_sdk_and_botocore_know(token: str) -> None:
     assert kind.computed.keys() <= schema.outputs.keys()
 
 
-def test_every_type_is_made_read_without_difference_and_deleted(aws: Plugin) -> None:
+def test_every_type_is_made_read_without_difference_changed_and_deleted(aws: Plugin) -> None:
     made: dict[str, Props] = {}
     states: dict[str, tuple[str, str, Props, Props]] = {}
     assert {type for type, _ in WORLD.values()} == KINDS.keys()
@@ -248,6 +272,18 @@ def test_every_type_is_made_read_without_difference_and_deleted(aws: Plugin) -> 
         live_id, live_outputs, live_inputs = aws.read(type, name, id, outputs, inputs)
         assert live_id == id, name
         assert list(aws.diff(type, name, id, live_outputs, live_inputs, inputs).diffs) == [], name
+    for name, properties in CHANGES.items():
+        type, id, outputs, inputs = states[name]
+        new, _ = aws.check(type, name, resolved(WORLD[name][1] | properties, made), old=inputs)
+        diff = aws.diff(type, name, id, outputs, inputs, new)
+        assert set(diff.diffs) - {"tagsAll"} == properties.keys(), name
+        assert not diff.replaces, name
+        states[name] = (type, id, aws.update(type, name, id, outputs, inputs, new), new)
+    for name in CHANGES:
+        type, id, outputs, inputs = states[name]
+        _, live_outputs, live_inputs = aws.read(type, name, id, outputs, inputs)
+        assert live_inputs == inputs, name
+        assert live_outputs == outputs, name
     for name, (type, id, outputs, inputs) in reversed(states.items()):
         aws.delete(type, name, id, outputs, inputs)
         aws.delete(type, name, id, outputs, inputs)
