@@ -60,7 +60,7 @@ class Servicer(ProviderServicer):
         try:
             return await self._construct(request, context)
         except Exception as error:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, " ".join(f"{request.name}: {error}".split()))
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, " ".join(str(error).split()))
 
 
 async def serve() -> None:
