@@ -76,7 +76,7 @@ def register(layout: Layout) -> None:
     qemu = (
         debian.unpacked(["qemu-user"], suite=debian.SUITE, layout=layout) / "usr" / "bin" / f"qemu-{foreign().machine}"
     )
-    rule = f":{_name()}:M::{_escaped(_magic(foreign()))}:{_escaped(_MASK)}:{qemu}:{FLAGS}"
+    rule = f":{_name(layout)}:M::{_escaped(_magic(foreign()))}:{_escaped(_MASK)}:{qemu}:{FLAGS}"
     try:
         (KERNEL / "register").write_text(rule)
     except OSError as error:
@@ -85,7 +85,7 @@ def register(layout: Layout) -> None:
 
 def unregister(layout: Layout) -> None:
     """Take back what `register` did, and nothing else."""
-    entry = KERNEL / _name()
+    entry = KERNEL / _name(layout)
     if entry.exists():
         entry.write_text("-1")
     if _mounted_by_us(layout).exists():
@@ -93,8 +93,8 @@ def unregister(layout: Layout) -> None:
         _mounted_by_us(layout).unlink()
 
 
-def _name() -> str:
-    return f"ecs-multiarch-{foreign().machine}"
+def _name(layout: Layout) -> str:
+    return f"ecs-multiarch-{layout.identity}"
 
 
 def _mounted_by_us(layout: Layout) -> Path:

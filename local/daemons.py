@@ -29,7 +29,6 @@ def docker_engine(layout: Layout) -> Daemon:
     It touches no packet filter and no forwarding: containers reach the bridge and nothing else.
     """
     hide = " && ".join(f"mkdir -p {path} && mount -t tmpfs tmpfs {path}" for path in FIXED_RUN_DIRECTORIES)
-    run = layout.run / "engine"
     return Daemon(
         name="Docker Engine",
         owner=layout.home,
@@ -39,10 +38,10 @@ def docker_engine(layout: Layout) -> Daemon:
             # Its own file: the machine's /etc/docker/daemon.json must not count.
             "--config-file", str(layout.home / "dockerd.json"),
             "--data-root", str(layout.engine_data),
-            "--exec-root", str(run),
-            "--pidfile", str(layout.run / "docker.pid"),
+            "--exec-root", str(layout.engine_run),
+            "--pidfile", str(layout.engine_run / "docker.pid"),
             "--host", f"unix://{layout.engine_socket}",
-            "--bridge", network.BRIDGE,
+            "--bridge", network.bridge(layout),
             "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false",
             "--userland-proxy=false",
             "--exec-opt", "native.cgroupdriver=cgroupfs",

@@ -49,14 +49,13 @@ def _stop(layout: Layout) -> None:
     host = _docker_host(layout)
     with step("stop the emulator"):
         daemons.emulator(layout, docker_host=host).stop()
-    if daemons.engine_answers(host):
-        engine.remove_tasks(host)
+    engine.remove_tasks(host)
     with step("stop the Docker Engine that set-up started"):
         engine.stop(layout)
     with step("stop BuildKit"):
         daemons.buildkit(layout).stop()
     daemons.remove_cgroups(layout)
-    network.down()
+    network.down(layout)
     binfmt.unregister(layout)
 
 

@@ -1,6 +1,8 @@
 """Which Docker Engine the local target runs on: the machine's own if it will do, else one of its own."""
 
 import os
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import docker  # type: ignore[import-untyped]
@@ -46,18 +48,26 @@ def usable(layout: Layout) -> str | None:
     return host
 
 
-def stop(layout: Layout) -> bool:
-    """End the engine that set-up started, and what a killed one left; return whether it ran."""
-    was_running = daemons.docker_engine(layout).stop()
+def stop(layout: Layout) -> None:
+    """End the engine that set-up started, its containers first, and what a killed engine left."""
+    _remove_containers(f"unix://{layout.engine_socket}", filters={})
+    daemons.docker_engine(layout).stop()
     end(lambda: daemons.container_pids(layout), grace_seconds=0)
-    return was_running
+    # A process id in there may be another program's by the next start, which the engine would take for its own.
+    shutil.rmtree(layout.engine_run, ignore_errors=True)
 
 
 def remove_tasks(host: str) -> None:
-    """Remove the containers that the emulator left on an engine."""
+    """Remove the containers that the emulator left on an engine; none where no engine answers."""
+    _remove_containers(host, filters={"label": EMULATOR_LABEL})
+
+
+def _remove_containers(host: str, *, filters: Mapping[str, str]) -> None:
+    if not daemons.engine_answers(host):
+        return
     client = docker.DockerClient(base_url=host)
     try:
-        for container in client.containers.list(all=True, filters={"label": EMULATOR_LABEL}):
+        for container in client.containers.list(all=True, filters=dict(filters)):
             container.remove(force=True)
     finally:
         client.close()

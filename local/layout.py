@@ -90,6 +90,11 @@ class Layout:
         return self.home / "env"
 
     @property
+    def engine_run(self) -> Path:
+        """Sockets and process ids of the Docker Engine that set-up starts; nothing in it outlives the engine."""
+        return self.run / "engine"
+
+    @property
     def engine_socket(self) -> Path:
         """Socket of the Docker Engine that set-up starts."""
         return self.run / "docker.sock"

@@ -94,7 +94,7 @@ def _start(layout: Layout, plan: Plan) -> None:
 
 def _start_engine(layout: Layout) -> str:
     """Start the engine unless it answers; the emulator, its containers gone, starts anew with it."""
-    network.up()
+    network.up(layout)
     daemon = daemons.docker_engine(layout)
     host = f"unix://{layout.engine_socket}"
     if not daemon.is_ready():

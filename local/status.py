@@ -12,7 +12,7 @@ def main() -> int:
     host = own or f"unix://{layout.engine_socket}"
     parts = {
         f"Docker Engine ({host})": daemons.engine_answers(host),
-        "bridge": own is not None or network.is_up(),
+        "bridge": own is not None or network.is_up(layout),
         "BuildKit": daemons.buildkit(layout).is_ready(),
         f"emulator ({daemons.ENDPOINT})": daemons.emulator_answers(),
         f"emulation of {binfmt.foreign().platform}": binfmt.is_registered(),
