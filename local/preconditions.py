@@ -5,6 +5,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from local.daemons import PORT
@@ -67,12 +68,13 @@ def listening_inodes(port: int) -> set[str]:
 
 
 def socket_inodes(pid: int) -> set[str]:
-    """Inodes of the sockets that a process holds; none if it is gone or not ours to see."""
-    try:
-        links = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
-    except OSError:
-        return set()
-    return {link[len("socket:[") : -1] for link in links if link.startswith("socket:[")}
+    """What a process's descriptors lead to, sockets by inode; nothing if it is gone or not ours to see."""
+    inodes = set()
+    with suppress(OSError):
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                inodes.add(str(descriptor.readlink()).removeprefix("socket:[").removesuffix("]"))
+    return inodes
 
 
 def _holder(inodes: set[str]) -> str:

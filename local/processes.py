@@ -7,7 +7,6 @@ at which a started process is not yet written down, and an id that another progr
 import os
 import select
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -59,25 +58,34 @@ class Daemon:
             Problem: it ended or did not get ready in time; the line holds the log's last line.
         """
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:
-            process = subprocess.Popen(
-                self.command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                env={**os.environ, **self.environment, MARK: self.mark},
-            )
+        pid = self._spawn()
         deadline = time.monotonic() + self.start_seconds
         while not self.is_ready():
-            if process.poll() is not None:
-                raise Problem(f"{self.name} ended with {process.returncode}: {last_line(self.log)} (log: {self.log})")
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                code = os.waitstatus_to_exitcode(status)
+                raise Problem(f"{self.name} ended with {code}: {last_line(self.log)} (log: {self.log})")
             if time.monotonic() > deadline:
                 raise Problem(
                     f"{self.name} is not ready after {self.start_seconds:.0f} s: "
                     f"{last_line(self.log)} (log: {self.log})"
                 )
             time.sleep(POLL_SECONDS)
+
+    def _spawn(self) -> int:
+        """Start the program in a session of its own, out of reach of the terminal's Ctrl-C; return its id."""
+        output = (os.POSIX_SPAWN_OPEN, 1, self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        return os.posix_spawnp(
+            self.command[0],
+            self.command,
+            {**os.environ, **self.environment, MARK: self.mark},
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                output,
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+        )
 
     def stop(self) -> bool:
         """End all its processes; return whether there were any."""
