@@ -19,6 +19,7 @@ from local.binfmt import AMD64, ARM64, foreign
 from local.cache import cached
 from local.commands import run
 from local.daemons import ENDPOINT, REGISTRY
+from local.environment import STACK
 from local.layout import Layout
 from local.progress import step
 
@@ -49,6 +50,11 @@ FOREIGN = (
     "--include=base-files,base-passwd,dash,coreutils,libc-bin,python3,ca-certificates",
     *(f"--extract-hook={hook}" for hook in (LINK_PYTHON, ACCOUNTS, AUTHORITIES, TRIM)),
 )
+
+
+def is_wanted(layout: Layout) -> bool:
+    """Whether the local stack's configuration names this image and not one of the user's."""
+    return f"baseImage: {REFERENCE}\n" in (layout.root / f"Pulumi.{STACK}.yaml").read_text()
 
 
 def publish(layout: Layout, *, buildctl: Path) -> None:

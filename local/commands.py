@@ -17,11 +17,12 @@ def run(
     what: str,
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    remedy: str = "",
 ) -> None:
     """Run a command with its output in `log`.
 
     Raises:
-        Problem: it failed; the line holds `what`, the last lines of its output and the log's path.
+        Problem: it failed; the line holds `what`, the last lines of its output, `remedy` and the log's path.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
@@ -35,7 +36,8 @@ def run(
             env={**os.environ, **(environment or {})},
         ).returncode
     if code:
-        raise Problem(f"{what} failed: {_remarks(log, start)} (log: {log})")
+        advice = f"; {remedy}" if remedy else ""
+        raise Problem(f"{what} failed: {_remarks(log, start)}{advice} (log: {log})")
 
 
 def _remarks(log: Path, start: int) -> str:

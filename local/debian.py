@@ -21,6 +21,7 @@ from local.progress import step
 SUITE = "trixie"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 SOURCES = Path("/etc/apt")
+NETWORK_REMEDY = "check the network and the apt sources, then run it again"
 
 
 def unpacked(packages: Sequence[str], *, suite: str, layout: Layout) -> Path:
@@ -89,8 +90,8 @@ def _fetch(packages: Sequence[str], suite: str, layout: Layout, into: Path) -> N
     what = f"fetching {', '.join(packages)} from Debian {suite}"
     with tempfile.TemporaryDirectory(dir=into.parent) as scratch:
         apt = _private_apt(Path(scratch), suite)
-        run([*apt, "update"], log=log, what=what)
-        run([*apt, "download", *packages], log=log, what=what, cwd=Path(scratch))
+        run([*apt, "update"], log=log, what=what, remedy=NETWORK_REMEDY)
+        run([*apt, "download", *packages], log=log, what=what, cwd=Path(scratch), remedy=NETWORK_REMEDY)
         for package in Path(scratch).glob("*.deb"):
             run(["dpkg-deb", "--extract", package, into], log=log, what=what)
 

@@ -51,6 +51,8 @@ def main() -> int:
         _check_port(layout)
         for tool in plan.tools:
             tools.provide(tool, layout)
+        if base_image.is_wanted(layout):
+            base_image.root_file_systems(layout)
         _start(layout, plan)
     return 0
 
@@ -84,7 +86,8 @@ def _start(layout: Layout, plan: Plan) -> None:
     docker_host = plan.engine or _start_engine(layout)
     _start_buildkit(layout)
     _start_emulator(layout, docker_host)
-    base_image.publish(layout, buildctl=tools.BUILDKIT.directory(layout) / "buildctl")
+    if base_image.is_wanted(layout):
+        base_image.publish(layout, buildctl=tools.BUILDKIT.directory(layout) / "buildctl")
     environment.write(layout, docker_host=docker_host)
     variables = environment.process_environment(layout, docker_host=docker_host)
     pulumi = plan.pulumi or tools.PULUMI.directory(layout) / "pulumi"

@@ -14,6 +14,7 @@ from local.layout import Layout
 from local.progress import step
 
 GO_VERSION = (1, 26)
+NETWORK_REMEDY = "check the network and GOPROXY, then run it again"
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,14 @@ def _build(tool: GoTool, layout: Layout, into: Path) -> None:
         environment |= debian.libseccomp(layout)
 
     def go(*arguments: str) -> None:
-        run(["go", *arguments], log=log, what=f"building {tool.name}", cwd=workspace, environment=environment)
+        run(
+            ["go", *arguments],
+            log=log,
+            what=f"building {tool.name}",
+            cwd=workspace,
+            environment=environment,
+            remedy=NETWORK_REMEDY,
+        )
 
     go("mod", "init", "build")
     go("get", f"{tool.module}@{tool.version}")

@@ -94,8 +94,8 @@ def test_a_second_set_up_names_the_first(tmp_path: Path) -> None:
 
 def test_a_failed_command_is_one_line(tmp_path: Path) -> None:
     command = ["sh", "-c", "echo one; echo two >&2; echo; exit 7"]
-    with pytest.raises(Problem, match=r"^building it failed: one \| two \(log: .*\)$"):
-        run(command, log=tmp_path / "log", what="building it")
+    with pytest.raises(Problem, match=r"^building it failed: one \| two; mend it \(log: .*\)$"):
+        run(command, log=tmp_path / "log", what="building it", remedy="mend it")
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash"])
