@@ -64,7 +64,9 @@ def register(layout: Layout) -> None:
         Problem: the kernel refuses.
     """
     if not (KERNEL / "register").exists():
-        mounted = subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", KERNEL], capture_output=True, text=True)
+        mounted = subprocess.run(
+            ["mount", "-n", "-t", "binfmt_misc", "binfmt_misc", KERNEL], capture_output=True, text=True
+        )
         if mounted.returncode:
             raise Problem(
                 f"binfmt_misc: {mounted.stderr.strip()}; "
@@ -89,7 +91,7 @@ def unregister(layout: Layout) -> None:
     if entry.exists():
         entry.write_text("-1")
     if _mounted_by_us(layout).exists():
-        subprocess.run(["umount", KERNEL], check=True, capture_output=True)
+        subprocess.run(["umount", "-n", KERNEL], check=True, capture_output=True)
         _mounted_by_us(layout).unlink()
 
 

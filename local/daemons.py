@@ -17,10 +17,9 @@ PORT = 4566
 REGISTRY = f"localhost:{PORT}"
 ENDPOINT = f"http://{REGISTRY}"
 PROBE_SECONDS = 2
-# The engine makes these whatever its flags say. Inside its mount namespace they are private.
-FIXED_RUN_DIRECTORIES = (Path("/run/docker"), Path("/run/containerd"))
+# dockerd, containerd, buildkitd and runc make these whatever their flags say: private in their mount namespaces.
+FIXED_RUN_DIRECTORIES = tuple(Path("/run") / name for name in ("docker", "containerd", "buildkit", "runc"))
 CGROUPS = Path("/sys/fs/cgroup")
-PRIVATE_MOUNTS = ("unshare", "--mount", "--propagation", "slave")
 
 
 def docker_engine(layout: Layout) -> Daemon:
@@ -28,12 +27,11 @@ def docker_engine(layout: Layout) -> Daemon:
 
     It touches no packet filter and no forwarding: containers reach the bridge and nothing else.
     """
-    hide = " && ".join(f"mkdir -p {path} && mount -t tmpfs tmpfs {path}" for path in FIXED_RUN_DIRECTORIES)
     return Daemon(
         name="Docker Engine",
         owner=layout.home,
         command=(
-            *PRIVATE_MOUNTS, "sh", "-c", f'{hide} && exec "$@"', "sh",
+            *_isolated(),
             str(tools.DOCKERD.directory(layout) / "dockerd"),
             # Its own file: the machine's /etc/docker/daemon.json must not count.
             "--config-file", str(layout.home / "dockerd.json"),
@@ -56,14 +54,13 @@ def docker_engine(layout: Layout) -> Daemon:
 
 def buildkit(layout: Layout) -> Daemon:
     """BuildKit with runc, in mount and process namespaces that end with it."""
-    configuration = layout.home / "buildkitd.toml"
     return Daemon(
         name="BuildKit",
         owner=layout.home,
         command=(
-            *PRIVATE_MOUNTS, "--pid", "--fork", "--kill-child=SIGTERM", "--mount-proc",
+            *_isolated("--pid", "--fork", "--kill-child=SIGTERM", "--mount-proc"),
             str(tools.BUILDKIT.directory(layout) / "buildkitd"),
-            "--config", str(configuration),
+            "--config", str(layout.home / "buildkitd.toml"),
             "--root", str(layout.buildkit_data),
             "--addr", f"unix://{layout.buildkit_socket}",
         ),
@@ -148,6 +145,12 @@ def _cgroup_tops(layout: Layout) -> list[Path]:
 
 def _cgroup(layout: Layout) -> str:
     return f"ecs-multiarch-{layout.identity}"
+
+
+def _isolated(*namespaces: str) -> tuple[str, ...]:
+    """Command words that run the rest in a mount namespace, with directories under /run of its own."""
+    mounts = " && ".join(f"mkdir -p {path} && mount -n -t tmpfs tmpfs {path}" for path in FIXED_RUN_DIRECTORIES)
+    return ("unshare", "--mount", "--propagation", "slave", *namespaces, "sh", "-c", f'{mounts} && exec "$@"', "sh")
 
 
 def _path(layout: Layout, *built: tools.GoTool) -> str:
