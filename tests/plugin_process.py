@@ -116,6 +116,7 @@ class Plugin:
 
     def invoke(self, function: str, args: Props) -> Props:
         answer = self._stub.Invoke(provider_pb2.InvokeRequest(tok=function, args=to_struct(args)))
+        assert not answer.failures, answer.failures[0].reason
         return from_struct(getattr(answer, "return"))
 
 

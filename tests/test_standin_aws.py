@@ -390,6 +390,8 @@ def test_functions(aws: Plugin) -> None:
     zones = aws.invoke("aws:index/getAvailabilityZones:getAvailabilityZones", {"state": "available"})
     assert zones["names"][:2] == ["us-east-1a", "us-east-1b"]
     assert aws.invoke("aws:ecr/getAuthorizationToken:getAuthorizationToken", {})["userName"] == "AWS"
+    with pytest.raises(AssertionError, match="excludeNames is not supported"):
+        aws.invoke("aws:index/getAvailabilityZones:getAvailabilityZones", {"excludeNames": []})
     statement = {
         "actions": ["sts:AssumeRole"],
         "principals": [{"type": "Service", "identifiers": ["ecs.amazonaws.com"]}],

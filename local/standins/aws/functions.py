@@ -1,11 +1,14 @@
 """The functions of the aws package that a program may invoke."""
 
 import json
+import zlib
 from base64 import b64decode
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from local.standins.aws.api import Api
+from local.standins.plugin import InvalidInputs
 from local.standins.wire import Props
 
 PARTITION = {"id": "aws", "partition": "aws", "dnsSuffix": "amazonaws.com", "reverseDnsPrefix": "com.amazonaws"}
@@ -67,7 +70,7 @@ def _policy_document(_api: Api, args: Props) -> Props:
         "Statement": [_statement(item) for item in args.get("statements", [])],
     }
     text = json.dumps(document, indent=2)
-    return {**args, "id": str(hash(text)), "json": text, "minifiedJson": json.dumps(document)}
+    return {**args, "id": str(zlib.crc32(text.encode())), "json": text, "minifiedJson": json.dumps(document)}
 
 
 def _statement(item: Props) -> Props:
@@ -89,11 +92,33 @@ def _one_or_many(values: list[Any] | None) -> Any:
     return values[0] if values and len(values) == 1 else values
 
 
-FUNCTIONS: Mapping[str, Callable[[Api, Props], Props]] = {
-    "aws:index/getAvailabilityZones:getAvailabilityZones": _availability_zones,
-    "aws:index/getCallerIdentity:getCallerIdentity": _caller_identity,
-    "aws:index/getPartition:getPartition": lambda _api, _args: PARTITION,
-    "aws:index/getRegion:getRegion": _region,
-    "aws:ecr/getAuthorizationToken:getAuthorizationToken": _authorization_token,
-    "aws:iam/getPolicyDocument:getPolicyDocument": _policy_document,
+@dataclass(frozen=True, kw_only=True)
+class Function:
+    """A function, and the names of the arguments that it takes."""
+
+    call: Callable[[Api, Props], Props]
+    arguments: frozenset[str] = frozenset()
+
+
+FUNCTIONS: Mapping[str, Function] = {
+    "aws:index/getAvailabilityZones:getAvailabilityZones": Function(
+        call=_availability_zones, arguments=frozenset({"filters", "state"})
+    ),
+    "aws:index/getCallerIdentity:getCallerIdentity": Function(call=_caller_identity),
+    "aws:index/getPartition:getPartition": Function(call=lambda _api, _args: PARTITION),
+    "aws:index/getRegion:getRegion": Function(call=_region, arguments=frozenset({"region"})),
+    "aws:ecr/getAuthorizationToken:getAuthorizationToken": Function(call=_authorization_token),
+    "aws:iam/getPolicyDocument:getPolicyDocument": Function(
+        call=_policy_document, arguments=frozenset({"statements", "version"})
+    ),
 }
+
+
+def invoke(api: Api, token: str, args: Props) -> Props:
+    """The result of a function; `InvalidInputs` names what the stand-in does not know."""
+    function = FUNCTIONS.get(token)
+    if not function:
+        raise InvalidInputs({"": f"{token} is not supported by the stand-in for aws"})
+    if unknown := sorted(args.keys() - function.arguments):
+        raise InvalidInputs({unknown[0]: f"{unknown[0]} is not supported by the stand-in for {token}"})
+    return function.call(api, args)

@@ -15,7 +15,7 @@ from local.standins.wire import UNKNOWN, Props, has_unknown
 DEFAULTS = "__defaults"
 """Pulumi's own list, among the inputs, of those that the program did not give."""
 SUFFIX_DIGITS = 7
-COMMON = frozenset({"name", "region", "tags"})
+COMMON = frozenset({"region", "tags"})
 
 
 def bare(inputs: Props) -> Props:

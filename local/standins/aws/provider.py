@@ -7,9 +7,9 @@ from typing import Any
 
 from local.standins.aws import balancing, containers, identity, network, security_groups
 from local.standins.aws.api import Api
-from local.standins.aws.functions import FUNCTIONS
+from local.standins.aws.functions import invoke
 from local.standins.aws.resource import AwsResource
-from local.standins.plugin import InvalidInputs, Provider, ProviderError, ResourceType, require_loopback
+from local.standins.plugin import Provider, ProviderError, ResourceType, require_loopback
 from local.standins.wire import Props
 
 KINDS = network.KINDS | security_groups.KINDS | balancing.KINDS | containers.KINDS | identity.KINDS
@@ -56,9 +56,7 @@ class AwsProvider(Provider):
 
     def invoke(self, token: str, args: Props) -> Props:
         """The function's result."""
-        if token not in FUNCTIONS:
-            raise InvalidInputs({"": f"{token} is not supported by the stand-in for aws"})
-        return FUNCTIONS[token](self._api, args)
+        return invoke(self._api, token, args)
 
 
 def _endpoint(config: Props) -> str:
