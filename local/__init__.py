@@ -1,0 +1,1 @@
+"""The local target: a stand for AWS on one Linux machine."""

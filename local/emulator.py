@@ -1,6 +1,7 @@
 """Start the AWS emulator with the extensions of `local.emulation`: `python -m local.emulator`.
 
-The emulator listens on loopback; its own variables (`GATEWAY_PORT`, `BIND_HOST`, `LOG_LEVEL`) still apply.
+The emulator listens on loopback and at the containers' gateway; its own variables (`GATEWAY_PORT`, `BIND_HOST`,
+`LOG_LEVEL`) still apply.
 """
 
 import os
@@ -39,9 +40,9 @@ def main() -> None:
     os.environ.setdefault("MINISTACK_DOCKER_TIMEOUT", DOCKER_TIMEOUT_SECONDS)
     from ministack.app import main as serve  # type: ignore[import-untyped]
 
-    from local.emulation import forwarding, rollout, service_settings, stopping, target_health
+    from local.emulation import addresses, forwarding, rollout, service_settings, stopping, target_health
 
-    for extension in (forwarding, target_health, stopping, rollout, service_settings):
+    for extension in (addresses, forwarding, target_health, stopping, rollout, service_settings):
         extension.install()
     sys.argv[1:] = []
     serve()

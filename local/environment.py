@@ -38,7 +38,13 @@ def variables(layout: Layout, *, docker_host: str) -> dict[str, str]:
         "DOCKER_HOST": docker_host,
         "DOCKER_CONFIG": str(layout.docker_config),
         "BUILDX_BUILDER": BUILDER,
-    }
+    } | _certificates()
+
+
+def _certificates() -> dict[str, str]:
+    """Where this machine's tools are told to trust other authorities, builds are told too."""
+    found = os.environ.get("BUILD_CA_FILE") or os.environ.get("SSL_CERT_FILE")
+    return {"BUILD_CA_FILE": found} if found else {}
 
 
 def write(layout: Layout, *, docker_host: str) -> None:

@@ -1,12 +1,14 @@
-"""Pulumi's plugins: its own where they can be had, else stand-ins on PATH."""
+"""Pulumi's CLI and plugins: its own plugins where they can be had, else stand-ins in their place."""
 
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+from local import tools
 from local.layout import Layout
 from local.progress import note, step
 
@@ -17,17 +19,23 @@ ATTEMPT_SECONDS = 20
 
 
 def provide(layout: Layout, *, pulumi: Path, environment: Mapping[str, str]) -> None:
-    """Install Pulumi's own plugins or put stand-ins into `.local/bin`; tried once in a checkout."""
+    """Install Pulumi's own plugins or put stand-ins in their place; tried once in a checkout."""
     layout.bin.mkdir(parents=True, exist_ok=True)
-    _link(layout.bin / "pulumi", pulumi)
-    if not (pulumi.resolve().parent / LANGUAGE_HOST).exists():
-        _stand_in(layout, LANGUAGE_HOST, "language")
+    if (pulumi.resolve().parent / LANGUAGE_HOST).exists():
+        _link(layout.bin / "pulumi", pulumi)
+    else:
+        # The CLI takes the language host beside its own executable for its own, and warns of any other.
+        _copy(pulumi, layout.bin / "pulumi")
+        _stand_in(layout.bin / LANGUAGE_HOST, "language")
     marker = layout.home / "plugins"
     if not marker.exists():
         marker.write_text("pulumi" if _install(pulumi, environment) else "stand-ins")
     if marker.read_text() == "stand-ins":
         for name in RESOURCE_PLUGINS:
-            _stand_in(layout, f"pulumi-resource-{name}", name.replace("-", "_"))
+            program = f"pulumi-resource-{name}"
+            directory = layout.pulumi_home / "plugins" / f"resource-{name}-v{version(f'pulumi-{name}')}"
+            _stand_in(directory / program, name.replace("-", "_"))
+        _link(layout.bin / "buildctl", tools.BUILDKIT.directory(layout) / "buildctl")
 
 
 def _install(pulumi: Path, environment: Mapping[str, str]) -> bool:
@@ -54,9 +62,9 @@ def _installed(pulumi: Path, name: str, environment: Mapping[str, str], seconds:
         return False
 
 
-def _stand_in(layout: Layout, program: str, module: str) -> None:
+def _stand_in(file: Path, module: str) -> None:
     """Write the program that starts a stand-in with this project's own interpreter."""
-    file = layout.bin / program
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -P -m local.standins.{module} "$@"\n')
     file.chmod(0o755)
 
@@ -64,3 +72,12 @@ def _stand_in(layout: Layout, program: str, module: str) -> None:
 def _link(link: Path, to: Path) -> None:
     link.unlink(missing_ok=True)
     link.symlink_to(to)
+
+
+def _copy(file: Path, to: Path) -> None:
+    """Give a program a second place, without its bytes twice where the file systems allow it."""
+    to.unlink(missing_ok=True)
+    try:
+        to.hardlink_to(file)
+    except OSError:
+        shutil.copy2(file, to)
