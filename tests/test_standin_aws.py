@@ -12,8 +12,9 @@ import pytest
 from local.standins.aws.api import Api, input_shape
 from local.standins.aws.comparison import overlay, same
 from local.standins.aws.containers import comparable_containers
+from local.standins.aws.mapping import from_api
 from local.standins.aws.provider import KINDS
-from local.standins.aws.schema import schema_of
+from local.standins.aws.schema import Type, schema_of
 from local.standins.aws.service import EcsService
 from local.standins.plugin import Call, ProviderError
 from local.standins.wire import UNKNOWN, Props
@@ -406,6 +407,38 @@ def test_functions(aws: Plugin) -> None:
             "Condition": {"StringEquals": {"aws:SourceAccount": "1"}},
         }
     ]
+
+
+def test_properties_that_share_an_api_structure_are_merged() -> None:
+    kind, inputs = KINDS[SERVICE], schema_of(SERVICE).inputs
+    advanced = {"alternateTargetGroupArn": "t", "productionListenerRule": "r", "roleArn": "a"}
+    properties: Props = {
+        "alarms": {"alarmNames": ["x"], "enable": True, "rollback": True},
+        "deploymentCircuitBreaker": {"enable": True, "rollback": True},
+        "deploymentConfiguration": {
+            "strategy": "CANARY",
+            "bakeTimeInMinutes": "5",
+            "canaryConfiguration": {"canaryPercent": 12.5, "canaryBakeTimeInMinutes": "1"},
+        },
+        "deploymentMaximumPercent": 200,
+        "loadBalancers": [{"targetGroupArn": "p", "advancedConfiguration": advanced}],
+        "networkConfiguration": {"subnets": ["s"], "assignPublicIp": False},
+    }
+    sent = kind.mapped(kind.create, inputs, properties)
+    assert sent == {
+        "deploymentConfiguration": {
+            "alarms": {"alarmNames": ["x"], "enable": True, "rollback": True},
+            "deploymentCircuitBreaker": {"enable": True, "rollback": True},
+            "strategy": "CANARY",
+            "bakeTimeInMinutes": 5,
+            "canaryConfiguration": {"canaryPercent": 12.5, "canaryBakeTimeInMinutes": 1},
+            "maximumPercent": 200,
+        },
+        "loadBalancers": [{"targetGroupArn": "p", "advancedConfiguration": advanced}],
+        "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["s"], "assignPublicIp": "DISABLED"}},
+    }
+    described = from_api(sent, Type(fields=schema_of(SERVICE).outputs), kind.names)
+    assert overlay(properties, described) == properties
 
 
 @pytest.mark.parametrize(

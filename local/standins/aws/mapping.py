@@ -84,7 +84,9 @@ def _structure(props: Props, type: Type, shape: Any, names: Names, *, path: str)
             target = _descend(target, member, inner)
             inner = inner.member if inner.type_name == "list" else inner
         if route:
-            target[route[-1]] = to_api(value, type.fields[prop], inner.members[route[-1]], names, path=prop)
+            found = to_api(value, type.fields[prop], inner.members[route[-1]], names, path=prop)
+            before = target.get(route[-1])
+            target[route[-1]] = before | found if isinstance(before, dict) else found
         else:
             result |= _structure(value, type.fields[prop], shape, names, path=prop)
     return result
