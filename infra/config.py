@@ -3,8 +3,9 @@
 `Pulumi.yaml` lists the keys with their descriptions and defaults; this module gives each its type and its limits.
 """
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import pulumi
@@ -89,6 +90,19 @@ class RolloutConfig:
     step_percent: float
     bake_minutes: int
 
+    @property
+    def shifts(self) -> int:
+        """How often ECS moves traffic and then waits `bake_minutes`; 0 where it replaces task by task."""
+        match self.strategy:
+            case Strategy.ROLLING:
+                return 0
+            case Strategy.CANARY:
+                return 2
+            case Strategy.LINEAR:
+                return math.ceil(100 / self.step_percent)
+            case Strategy.BLUE_GREEN:
+                return 1
+
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceConfig:
@@ -121,6 +135,20 @@ class ServiceConfig:
         """Whether scaling owns the number of tasks."""
         return self.max_tasks > self.min_tasks
 
+    def share(self, percent: int, architecture: Architecture) -> "ServiceConfig":
+        """Take the part that serves `percent` of the traffic, on an architecture: at least one task."""
+
+        def part(tasks: int) -> int:
+            return max(1, math.ceil(tasks * percent / 100))
+
+        return replace(
+            self,
+            architecture=architecture,
+            min_tasks=part(self.min_tasks),
+            max_tasks=part(self.max_tasks),
+            on_demand_base=math.ceil(self.on_demand_base * percent / 100),
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
@@ -131,6 +159,16 @@ class Config:
     front: FrontConfig
     service: ServiceConfig
     split: int
+
+    @property
+    def main(self) -> ServiceConfig:
+        """What runs on `arch`: all of it, or the part that `split` leaves."""
+        return self.service.share(100 - self.split, self.service.architecture)
+
+    @property
+    def other(self) -> ServiceConfig:
+        """What runs on the other architecture where `split` is above 0."""
+        return self.service.share(self.split, self.service.architecture.other)
 
     @classmethod
     def load(cls) -> "Config":
@@ -236,7 +274,17 @@ def _check_together(config: Config, read: ConfigReader) -> None:
             allowed=f"a list with {service.architecture.label} in it",
             example="amd64,arm64",
         )
-    if service.rollout.strategy is not Strategy.ROLLING:
-        raise read.error("rollout", "is not built yet", allowed="rolling", example="rolling")
-    if config.split > 0:
-        raise read.error("split", "is not built yet", allowed="0", example="0")
+    if config.split > 0 and service.rollout.strategy is not Strategy.ROLLING:
+        raise read.error(
+            "split",
+            f"needs rollout rolling, because ECS owns the traffic's weights under {service.rollout.strategy.value}",
+            allowed="0",
+            example="0",
+        )
+    if config.split > 0 and service.architecture.other not in image.architectures:
+        raise read.error(
+            "platforms",
+            f"leaves out {service.architecture.other.label}, which split sends traffic to",
+            allowed="amd64,arm64",
+            example="amd64,arm64",
+        )

@@ -1,4 +1,6 @@
-"""The front: an application load balancer whose one rule names two target groups."""
+"""The front: an application load balancer with two target groups, and the rules that share traffic between them."""
+
+from collections.abc import Mapping, Sequence
 
 import pulumi
 import pulumi_aws as aws
@@ -10,6 +12,11 @@ HTTP_PORT = 80
 APP_PORT = 8080
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
+
+# The split's rule stands before the production rule, and both match everything.
+SPLIT_PRIORITY = 1
+PRODUCTION_PRIORITY = 10
+EVERY_PATH: aws.lb.ListenerRuleConditionArgsDict = {"path_pattern": {"values": ["/*"]}}
 
 # Against the defaults these make a new task take traffic after 10 s instead of 150 s:
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/load-balancer-healthcheck.html
@@ -25,15 +32,18 @@ DEREGISTRATION_DELAY_SECONDS = 10
 class LoadBalancer(pulumi.ComponentResource):
     """A load balancer open to the world on HTTP, or with a certificate on HTTPS.
 
-    The listener's rule forwards to both target groups: `primary` with all the weight, `alternate` with none, ready
-    for the other side of a rollout.
+    Its production rule forwards to both target groups. The rule's weights are ECS's from the first rollout that shifts
+    traffic: it moves them from one group to the other, and they stay where it leaves them.
 
     Attributes:
         url: What a browser opens.
+        arn_suffix: The load balancer's name in CloudWatch metrics.
         security_group_id: Source of all traffic to the tasks.
-        primary: ARN of the target group with the traffic.
-        alternate: ARN of the other one.
-        rule: The rule; a target group takes targets only once it exists.
+        primary: The target group that has the traffic at first.
+        alternate: The other one.
+        production_rule: The rule; a target group takes targets only once it exists.
+        live: ARN of the target group that has the traffic now.
+        spare: ARN of the other one.
     """
 
     def __init__(
@@ -55,27 +65,22 @@ class LoadBalancer(pulumi.ComponentResource):
         )
         self.primary = self._target_group("primary", network)
         self.alternate = self._target_group("alternate", network)
-        listener = self._listener(balancer, config)
-        self.rule = aws.lb.ListenerRule(
+        self.listener_arn = self._listener(balancer, config).arn
+        self.production_rule = aws.lb.ListenerRule(
             name,
-            listener_arn=listener.arn,
-            priority=1,
-            conditions=[{"path_pattern": {"values": ["/*"]}}],
-            actions=[
-                {
-                    "type": "forward",
-                    "forward": {
-                        "target_groups": [
-                            {"arn": self.primary, "weight": 100},
-                            {"arn": self.alternate, "weight": 0},
-                        ]
-                    },
-                }
-            ],
-            opts=self._child,
+            listener_arn=self.listener_arn,
+            priority=PRODUCTION_PRIORITY,
+            conditions=[EVERY_PATH],
+            actions=[forward({self.primary.arn: 100, self.alternate.arn: 0})],
+            # https://github.com/hashicorp/terraform-provider-aws/issues/43905
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["actions"]),
         )
+        groups = pulumi.Output.all(self.production_rule.actions.apply(weights), self.primary.arn, self.alternate.arn)
+        self.live = groups.apply(lambda known: heavier(*known))
+        self.spare = groups.apply(lambda known: known[2] if heavier(*known) == known[1] else known[1])
         scheme = "https" if config.certificate_arn else "http"
         self.url = pulumi.Output.format("{0}://{1}", scheme, balancer.dns_name)
+        self.arn_suffix = balancer.arn_suffix
         self.register_outputs({})
 
     def _security_group(self, config: FrontConfig, network: Network) -> pulumi.Output[str]:
@@ -98,7 +103,7 @@ class LoadBalancer(pulumi.ComponentResource):
             )
         return group.id
 
-    def _target_group(self, role: str, network: Network) -> pulumi.Output[str]:
+    def _target_group(self, role: str, network: Network) -> aws.lb.TargetGroup:
         return aws.lb.TargetGroup(
             f"{self._name}-{role}",
             target_type="ip",
@@ -116,7 +121,7 @@ class LoadBalancer(pulumi.ComponentResource):
                 "unhealthy_threshold": UNHEALTHY_THRESHOLD,
             },
             opts=self._child,
-        ).arn
+        )
 
     def _listener(self, balancer: aws.lb.LoadBalancer, config: FrontConfig) -> aws.lb.Listener:
         nothing_here: aws.lb.ListenerDefaultActionArgsDict = {
@@ -159,3 +164,50 @@ class LoadBalancer(pulumi.ComponentResource):
             default_actions=[nothing_here],
             opts=self._child,
         )
+
+
+class Split(pulumi.ComponentResource):
+    """A share of the traffic for each of two services, by a rule in front of the production rule.
+
+    The rule is made once both services are steady, and goes before either of them does: traffic always has somewhere
+    healthy to go.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        percent: int,
+        *,
+        front: LoadBalancer,
+        between: Sequence[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("ecs-multiarch:index:Split", name, None, opts)
+        aws.lb.ListenerRule(
+            f"{name}-split",
+            listener_arn=front.listener_arn,
+            priority=SPLIT_PRIORITY,
+            conditions=[EVERY_PATH],
+            actions=[forward({front.live: 100 - percent, front.spare: percent})],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=between),
+        )
+        self.register_outputs({})
+
+
+def forward(shares: dict[pulumi.Output[str], int]) -> aws.lb.ListenerRuleActionArgs:
+    """Forward to target groups by weight."""
+    groups = [aws.lb.ListenerRuleActionForwardTargetGroupArgs(arn=arn, weight=weight) for arn, weight in shares.items()]
+    return aws.lb.ListenerRuleActionArgs(
+        type="forward", forward=aws.lb.ListenerRuleActionForwardArgs(target_groups=groups)
+    )
+
+
+def weights(actions: Sequence[aws.lb.outputs.ListenerRuleAction]) -> dict[str, int]:
+    """Read the weights of target groups, by ARN, from a rule's actions."""
+    forwards = [action.forward for action in actions if action.forward]
+    return {group.arn: group.weight or 0 for forward in forwards for group in forward.target_groups}
+
+
+def heavier(weights: Mapping[str, int], primary: str, alternate: str) -> str:
+    """Tell which of two target groups gets more of the traffic; the primary one where they are equal."""
+    return alternate if weights.get(alternate, 0) > weights.get(primary, 0) else primary

@@ -1,11 +1,13 @@
-"""The two roles of a task: one for ECS to start it, one for the code inside, each with the least it needs."""
+"""Roles, each with the least it needs: for ECS to start a task, for the code inside, for ECS to move traffic."""
 
 import pulumi
 import pulumi_aws as aws
 
+from infra.load_balancer import LoadBalancer
 
-class Roles(pulumi.ComponentResource):
-    """Execution role and task role.
+
+class TaskRoles(pulumi.ComponentResource):
+    """The two roles of a task.
 
     Attributes:
         execution_role_arn: Lets ECS pull from the one repository and write to the one log group.
@@ -20,9 +22,9 @@ class Roles(pulumi.ComponentResource):
         log_group_arn: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("ecs-multiarch:index:Roles", name, None, opts)
+        super().__init__("ecs-multiarch:index:TaskRoles", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        trust = task_trust(self)
+        trust = ecs_trust("ecs-tasks.amazonaws.com", parent=self)
         execution = aws.iam.Role(f"{name}-execution", assume_role_policy=trust, opts=child)
         policy = aws.iam.RolePolicy(
             f"{name}-execution",
@@ -36,8 +38,30 @@ class Roles(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def task_trust(parent: pulumi.Resource) -> pulumi.Output[str]:
-    """Trust ECS tasks of this account and region alone.
+class TrafficRole(pulumi.ComponentResource):
+    """Lets ECS shift traffic between two target groups of one listener.
+
+    A narrower copy of the managed policy AmazonECSInfrastructureRolePolicyForLoadBalancers:
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/AmazonECSInfrastructureRolePolicyForLoadBalancers.html
+
+    Attributes:
+        arn: ARN of the role, once its policy is there.
+    """
+
+    def __init__(self, name: str, *, front: LoadBalancer, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("ecs-multiarch:index:TrafficRole", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        trust = ecs_trust("ecs.amazonaws.com", parent=self)
+        role = aws.iam.Role(f"{name}-traffic", assume_role_policy=trust, opts=child)
+        policy = aws.iam.RolePolicy(
+            f"{name}-traffic", role=role.id, policy=pulumi.Output.json_dumps(traffic_policy(front)), opts=child
+        )
+        self.arn = pulumi.Output.all(role.arn, policy.id).apply(lambda both: str(both[0]))
+        self.register_outputs({})
+
+
+def ecs_trust(service: str, *, parent: pulumi.Resource) -> pulumi.Output[str]:
+    """Trust one of ECS's services, for this account and region alone.
 
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html
     """
@@ -51,7 +75,7 @@ def task_trust(parent: pulumi.Resource) -> pulumi.Output[str]:
             "Statement": [
                 {
                     "Effect": "Allow",
-                    "Principal": {"Service": "ecs-tasks.amazonaws.com"},
+                    "Principal": {"Service": service},
                     "Action": "sts:AssumeRole",
                     "Condition": {
                         "StringEquals": {"aws:SourceAccount": account},
@@ -85,6 +109,36 @@ def execution_policy(repository_arn: pulumi.Input[str], log_group_arn: pulumi.In
                 "Effect": "Allow",
                 "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
                 "Resource": pulumi.Output.format("{0}:*", log_group_arn),
+            },
+        ],
+    }
+
+
+def traffic_policy(front: LoadBalancer) -> dict[str, object]:
+    """Allow what a shift of traffic takes: look at the load balancer, move targets, set the rule's weights."""
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            # Elastic Load Balancing offers no narrower resource for its Describe actions.
+            {
+                "Effect": "Allow",
+                "Action": [
+                    "elasticloadbalancing:DescribeListeners",
+                    "elasticloadbalancing:DescribeRules",
+                    "elasticloadbalancing:DescribeTargetGroups",
+                    "elasticloadbalancing:DescribeTargetHealth",
+                ],
+                "Resource": "*",
+            },
+            {
+                "Effect": "Allow",
+                "Action": ["elasticloadbalancing:RegisterTargets", "elasticloadbalancing:DeregisterTargets"],
+                "Resource": [front.primary.arn, front.alternate.arn],
+            },
+            {
+                "Effect": "Allow",
+                "Action": ["elasticloadbalancing:ModifyListener", "elasticloadbalancing:ModifyRule"],
+                "Resource": [front.listener_arn, front.production_rule.arn],
             },
         ],
     }

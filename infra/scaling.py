@@ -3,6 +3,7 @@
 import pulumi
 import pulumi_aws as aws
 
+from infra.cluster import Cluster
 from infra.config import ServiceConfig
 from infra.service import Service
 
@@ -18,20 +19,26 @@ class Scaling(pulumi.ComponentResource):
     """
 
     def __init__(
-        self, name: str, config: ServiceConfig, *, of: Service, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        config: ServiceConfig,
+        *,
+        cluster: Cluster,
+        of: Service,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("ecs-multiarch:index:Scaling", name, None, opts)
         if config.is_scaled:
-            self._add_target(name, config, of)
+            self._add_target(name, config, cluster, of)
         self.register_outputs({})
 
-    def _add_target(self, name: str, config: ServiceConfig, service: Service) -> None:
+    def _add_target(self, name: str, config: ServiceConfig, cluster: Cluster, service: Service) -> None:
         child = pulumi.ResourceOptions(parent=self)
         target = aws.appautoscaling.Target(
             name,
             service_namespace="ecs",
             scalable_dimension="ecs:service:DesiredCount",
-            resource_id=pulumi.Output.format("service/{0}/{1}", service.cluster_name, service.name),
+            resource_id=pulumi.Output.format("service/{0}/{1}", cluster.name, service.name),
             min_capacity=config.min_tasks,
             max_capacity=config.max_tasks,
             opts=child,

@@ -1,11 +1,13 @@
-"""The ECS service: cluster, task definition, capacity, and a rollout that goes back when it fails."""
+"""An ECS service: task definition, capacity, and a rollout that goes back when it fails."""
 
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
-from infra.config import ServiceConfig
+from infra.alarms import Alarms
+from infra.cluster import Cluster
+from infra.config import RolloutConfig, ServiceConfig, Strategy
 from infra.image import Image
 from infra.load_balancer import (
     APP_PORT,
@@ -14,16 +16,16 @@ from infra.load_balancer import (
     UNHEALTHY_THRESHOLD,
     LoadBalancer,
 )
-from infra.network import ANYWHERE, Network
-from infra.roles import Roles
+from infra.post_mortem import explain_failure
+from infra.roles import TrafficRole
 
 CONTAINER = "app"
-LOG_RETENTION_DAYS = 30
 # The Dockerfile's USER; numeric, so that ECS and its security controls need not look into the image.
 USER = "10001:10001"
 # From the start of a task to its first health check that counts.
 HEALTH_GRACE_SECONDS = 60
-ROLLOUT_TIMEOUT = "20m"
+# For tasks to start, drain and stop, and for a rollback; shifts of traffic come on top.
+REPLACEMENT_MINUTES = 20
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,12 @@ STOP = StopBudget()
 
 
 class Service(pulumi.ComponentResource):
-    """A Fargate service on one architecture, behind the load balancer's primary target group.
+    """A Fargate service on one architecture.
 
     Attributes:
-        cluster_name: Name of the ECS cluster.
         name: Name of the ECS service.
-        version: What the service calls itself.
+        resource: The ECS service, for what must wait until it is steady.
+        arch: The architecture that it runs on; known only once it does.
     """
 
     def __init__(
@@ -60,71 +62,60 @@ class Service(pulumi.ComponentResource):
         name: str,
         config: ServiceConfig,
         *,
+        cluster: Cluster,
         image: Image,
-        network: Network,
         behind: LoadBalancer,
+        target_group_arn: pulumi.Input[str],
+        rollback_on: Alarms,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("ecs-multiarch:index:Service", name, None, opts)
         self._name = name
         self._config = config
         self._child = pulumi.ResourceOptions(parent=self)
-        self.version = config.version or image.tag
-        cluster, capacity_providers = self._cluster()
-        service = aws.ecs.Service(
+        timeout = f"{timeout_minutes(config.rollout)}m"
+        self.resource = aws.ecs.Service(
             name,
             cluster=cluster.arn,
-            task_definition=self._task_definition(image),
+            task_definition=self._task_definition(cluster, image),
             desired_count=config.min_tasks,
             capacity_provider_strategies=capacity_strategy(config),
             # ECS takes a new capacity provider strategy only together with a new deployment.
             force_new_deployment=True,
             platform_version="LATEST",
             network_configuration={
-                "subnets": network.private_subnet_ids,
-                "security_groups": [self._security_group(network, behind)],
+                "subnets": cluster.subnet_ids,
+                "security_groups": [cluster.security_group_id],
                 "assign_public_ip": False,
             },
-            load_balancers=[
-                {"target_group_arn": behind.primary, "container_name": CONTAINER, "container_port": APP_PORT}
-            ],
+            load_balancers=[self._attachment(behind, target_group_arn)],
             health_check_grace_period_seconds=HEALTH_GRACE_SECONDS,
             deployment_minimum_healthy_percent=100,
             deployment_maximum_percent=200,
+            deployment_configuration=deployment_configuration(config.rollout),
             deployment_circuit_breaker={"enable": True, "rollback": True},
+            alarms={"alarm_names": rollback_on.names, "enable": True, "rollback": True},
             availability_zone_rebalancing="ENABLED",
             enable_ecs_managed_tags=True,
             propagate_tags="SERVICE",
             wait_for_steady_state=True,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                # The target group joins the load balancer with the rule, and ECS refuses one that has not joined.
-                depends_on=[behind.rule, capacity_providers],
+                # A target group joins the load balancer with the rule, and ECS refuses one that has not joined.
+                depends_on=[behind.production_rule, cluster.capacity_providers],
                 ignore_changes=["desiredCount"] if config.is_scaled else [],
-                custom_timeouts=pulumi.CustomTimeouts(create=ROLLOUT_TIMEOUT, update=ROLLOUT_TIMEOUT),
+                custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout),
+                hooks=pulumi.ResourceHookBinding(on_error=[explain_failure(f"{name}-post-mortem")]),
             ),
         )
-        self.cluster_name = cluster.name
-        self.name = service.name
+        self.name = self.resource.name
+        self.arch = self.resource.id.apply(lambda _: config.architecture.label)
         self.register_outputs({})
 
-    def _cluster(self) -> tuple[aws.ecs.Cluster, aws.ecs.ClusterCapacityProviders]:
-        cluster = aws.ecs.Cluster(
-            self._name, settings=[{"name": "containerInsights", "value": "enabled"}], opts=self._child
-        )
-        capacity_providers = aws.ecs.ClusterCapacityProviders(
-            self._name,
-            cluster_name=cluster.name,
-            capacity_providers=["FARGATE", "FARGATE_SPOT"],
-            opts=self._child,
-        )
-        return cluster, capacity_providers
-
-    def _task_definition(self, image: Image) -> pulumi.Output[str]:
-        log_group = aws.cloudwatch.LogGroup(self._name, retention_in_days=LOG_RETENTION_DAYS, opts=self._child)
-        roles = Roles(self._name, repository_arn=image.repository_arn, log_group_arn=log_group.arn, opts=self._child)
+    def _task_definition(self, cluster: Cluster, image: Image) -> pulumi.Output[str]:
         region = aws.get_region_output(opts=pulumi.InvokeOptions(parent=self)).region
-        container = container_definition(image.reference, self.version, log_group.name, region)
+        version = self._config.version or image.tag
+        container = container_definition(image.reference, version, cluster.log_group_name, region)
         return aws.ecs.TaskDefinition(
             self._name,
             family=f"{self._name}-{pulumi.get_stack()}",
@@ -136,50 +127,68 @@ class Service(pulumi.ComponentResource):
                 "operating_system_family": "LINUX",
                 "cpu_architecture": self._config.architecture.ecs,
             },
-            execution_role_arn=roles.execution_role_arn,
-            task_role_arn=roles.task_role_arn,
+            execution_role_arn=cluster.roles.execution_role_arn,
+            task_role_arn=cluster.roles.task_role_arn,
             container_definitions=pulumi.Output.json_dumps([container]),
             # ECS can't go back to a revision that was deregistered.
             skip_destroy=True,
             opts=self._child,
         ).arn
 
-    def _security_group(self, network: Network, behind: LoadBalancer) -> pulumi.Output[str]:
-        group = aws.ec2.SecurityGroup(
-            f"{self._name}-tasks",
-            description="Tasks: the app's port from the load balancer alone",
-            vpc_id=network.vpc_id,
-            opts=self._child,
-        )
-        aws.vpc.SecurityGroupIngressRule(
-            f"{self._name}-tasks-from-load-balancer",
-            security_group_id=group.id,
-            description="The app's port from the load balancer",
-            ip_protocol="tcp",
-            from_port=APP_PORT,
-            to_port=APP_PORT,
-            referenced_security_group_id=behind.security_group_id,
-            opts=self._child,
-        )
-        aws.vpc.SecurityGroupEgressRule(
-            f"{self._name}-tasks-out",
-            security_group_id=group.id,
-            description="Anywhere that the subnet's routes lead",
-            ip_protocol="-1",
-            cidr_ipv4=ANYWHERE,
-            opts=self._child,
-        )
-        aws.vpc.SecurityGroupEgressRule(
-            f"{self._name}-load-balancer-to-tasks",
-            security_group_id=behind.security_group_id,
-            description="The app's port to the tasks",
-            ip_protocol="tcp",
-            from_port=APP_PORT,
-            to_port=APP_PORT,
-            referenced_security_group_id=group.id,
-            opts=self._child,
-        )
-        return group.id
+    def _attachment(
+        self, behind: LoadBalancer, target_group_arn: pulumi.Input[str]
+    ) -> aws.ecs.ServiceLoadBalancerArgsDict:
+        attachment: aws.ecs.ServiceLoadBalancerArgsDict = {
+            "target_group_arn": target_group_arn,
+            "container_name": CONTAINER,
+            "container_port": APP_PORT,
+        }
+        if self._config.rollout.strategy is Strategy.ROLLING:
+            return attachment
+        # Under the shifting strategies ECS itself tells the two groups' roles apart, by the rule's weights.
+        attachment["target_group_arn"] = behind.primary.arn
+        attachment["advanced_configuration"] = {
+            "alternate_target_group_arn": behind.alternate.arn,
+            "production_listener_rule": behind.production_rule.arn,
+            "role_arn": TrafficRole(self._name, front=behind, opts=self._child).arn,
+        }
+        return attachment
+
+
+def deployment_configuration(rollout: RolloutConfig) -> aws.ecs.ServiceDeploymentConfigurationArgsDict:
+    """Say how ECS moves traffic to new tasks. The provider wants minutes as text.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
+    """
+    bake = str(rollout.bake_minutes)
+    match rollout.strategy:
+        case Strategy.ROLLING:
+            return {"strategy": "ROLLING"}
+        case Strategy.BLUE_GREEN:
+            return {"strategy": "BLUE_GREEN", "bake_time_in_minutes": bake}
+        case Strategy.CANARY:
+            return {
+                "strategy": "CANARY",
+                "bake_time_in_minutes": bake,
+                "canary_configuration": {
+                    "canary_percent": rollout.canary_percent,
+                    "canary_bake_time_in_minutes": bake,
+                },
+            }
+        case Strategy.LINEAR:
+            return {
+                "strategy": "LINEAR",
+                "bake_time_in_minutes": bake,
+                "linear_configuration": {
+                    "step_percent": rollout.step_percent,
+                    "step_bake_time_in_minutes": bake,
+                },
+            }
+
+
+def timeout_minutes(rollout: RolloutConfig) -> int:
+    """How long a rollout may take until it counts as stuck: replacing the tasks, and a wait after each shift."""
+    return REPLACEMENT_MINUTES + rollout.shifts * rollout.bake_minutes
 
 
 def capacity_strategy(config: ServiceConfig) -> list[aws.ecs.ServiceCapacityProviderStrategyArgsDict]:

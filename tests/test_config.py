@@ -49,6 +49,16 @@ def test_the_stack_files_are_valid(stack: str) -> None:
         pytest.param(
             {"platforms": "amd64", "arch": "arm64"}, 'platforms: "amd64" leaves out arch arm64', id="platforms"
         ),
+        pytest.param(
+            {"split": "25", "rollout": "canary"},
+            'split: "25" needs rollout rolling, because ECS owns',
+            id="split+canary",
+        ),
+        pytest.param(
+            {"split": "25", "platforms": "amd64"},
+            'platforms: "amd64" leaves out arm64, which split',
+            id="split platforms",
+        ),
         pytest.param({"platforms": "amd64,mips"}, 'platforms: "amd64,mips" can\'t be used', id="unknown platform"),
         pytest.param({"nat": "two"}, "allowed: none, single, one-per-az", id="nat"),
         pytest.param({"certificateArn": "mine"}, "certificateArn: ", id="certificate"),
@@ -64,6 +74,25 @@ def test_bad_config_gets_one_line_that_says_how_to_mend_it(changed: dict[str, st
     assert message in text
     assert "; to mend it: pulumi config " in text
     assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("split", "tasks", "main", "other"),
+    [("0", "2", 2, 1), ("25", "4", 3, 1), ("25", "2", 2, 1), ("60", "10", 4, 6), ("99", "2", 1, 2)],
+)
+def test_tasks_are_shared_in_proportion_with_at_least_one(split: str, tasks: str, main: int, other: int) -> None:
+    config = Config.parse(DEFAULTS | {"split": split, "minTasks": tasks, "maxTasks": tasks})
+    assert (config.main.min_tasks, config.other.min_tasks) == (main, other)
+    assert config.main.architecture is config.other.architecture.other
+
+
+@pytest.mark.parametrize(
+    ("rollout", "step", "shifts"),
+    [("rolling", "10", 0), ("blue-green", "10", 1), ("canary", "10", 2), ("linear", "30", 4)],
+)
+def test_how_often_a_rollout_shifts_traffic(rollout: str, step: str, shifts: int) -> None:
+    config = Config.parse(DEFAULTS | {"rollout": rollout, "stepPercent": step})
+    assert config.service.rollout.shifts == shifts
 
 
 def test_a_missing_key_is_named() -> None:

@@ -1,5 +1,7 @@
+import pytest
+
 from infra.config import FrontConfig, Nat, NetworkConfig
-from infra.load_balancer import LoadBalancer
+from infra.load_balancer import LoadBalancer, heavier
 from infra.network import Network
 from tests.recording import Recording, record
 
@@ -21,6 +23,18 @@ def test_the_rule_names_both_target_groups_and_the_alternate_one_has_no_weight()
         {"arn": "arn:web-primary", "weight": 100},
         {"arn": "arn:web-alternate", "weight": 0},
     ]
+
+
+@pytest.mark.parametrize(
+    ("weights", "live"),
+    [
+        pytest.param({"arn:primary": 100, "arn:alternate": 0}, "arn:primary", id="as made"),
+        pytest.param({"arn:primary": 0, "arn:alternate": 100}, "arn:alternate", id="after a shift"),
+        pytest.param({}, "arn:primary", id="unknown"),
+    ],
+)
+def test_the_service_stays_where_ecs_left_the_traffic(weights: dict[str, int], live: str) -> None:
+    assert heavier(weights, "arn:primary", "arn:alternate") == live
 
 
 def test_without_a_certificate_there_is_http_alone() -> None:

@@ -13,6 +13,8 @@ from tests.recording import ACCOUNT, DIGEST, ROOT, Recording, record
 TASK_DEFINITION = "aws:ecs/taskDefinition:TaskDefinition"
 SERVICE = "aws:ecs/service:Service"
 IMAGE = "docker-build:index:Image"
+RULE = "aws:lb/listenerRule:ListenerRule"
+ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
 SCALING = "aws:appautoscaling/target:Target"
 
 
@@ -122,11 +124,113 @@ def test_capacity_is_a_strategy_and_never_a_launch_type(
     assert service["forceNewDeployment"] is True
 
 
+@pytest.mark.parametrize(
+    ("rollout", "deployment"),
+    [
+        ("rolling", {"strategy": "ROLLING"}),
+        ("blue-green", {"strategy": "BLUE_GREEN", "bakeTimeInMinutes": "7"}),
+        (
+            "canary",
+            {
+                "strategy": "CANARY",
+                "bakeTimeInMinutes": "7",
+                "canaryConfiguration": {"canaryPercent": 12.5, "canaryBakeTimeInMinutes": "7"},
+            },
+        ),
+        (
+            "linear",
+            {
+                "strategy": "LINEAR",
+                "bakeTimeInMinutes": "7",
+                "linearConfiguration": {"stepPercent": 25.0, "stepBakeTimeInMinutes": "7"},
+            },
+        ),
+    ],
+)
+def test_rollout_is_ecs_own_strategy(
+    monkeypatch: pytest.MonkeyPatch, rollout: str, deployment: dict[str, object]
+) -> None:
+    config = {"rollout": rollout, "bakeMinutes": "7", "canaryPercent": "12.5", "stepPercent": "25"}
+    service = run(monkeypatch, config).one(SERVICE)
+    assert service["deploymentConfiguration"] == deployment
+
+
+@pytest.mark.parametrize("rollout", ["canary", "linear", "blue-green"])
+def test_a_shifting_rollout_gives_ecs_the_rule_and_a_role_for_it_alone(
+    monkeypatch: pytest.MonkeyPatch, rollout: str
+) -> None:
+    recording = run(monkeypatch, {"rollout": rollout})
+    [attachment] = recording.one(SERVICE)["loadBalancers"]
+    assert attachment["targetGroupArn"] == "arn:web-primary"
+    assert attachment["advancedConfiguration"] == {
+        "alternateTargetGroupArn": "arn:web-alternate",
+        "productionListenerRule": "arn:web",
+        "roleArn": "arn:web-traffic",
+    }
+    [policy] = [policy.inputs["policy"] for policy in recording.of(ROLE_POLICY) if policy.name == "web-traffic"]
+    resources = {json.dumps(statement["Resource"]) for statement in json.loads(policy)["Statement"]}
+    assert resources == {'"*"', '["arn:web-primary", "arn:web-alternate"]', '["arn:web-http", "arn:web"]'}
+
+
+def test_a_rolling_rollout_leaves_no_role_and_no_shift(monkeypatch: pytest.MonkeyPatch) -> None:
+    recording = run(monkeypatch)
+    [attachment] = recording.one(SERVICE)["loadBalancers"]
+    assert "advancedConfiguration" not in attachment
+    assert [role.name for role in recording.of("aws:iam/role:Role")] == ["web-execution", "web-task"]
+
+
+@pytest.mark.parametrize("rollout", ["rolling", "canary", "linear", "blue-green"])
+def test_alarms_send_every_rollout_back(monkeypatch: pytest.MonkeyPatch, rollout: str) -> None:
+    recording = run(monkeypatch, {"rollout": rollout})
+    alarms = {alarm.name: alarm.inputs for alarm in recording.of("aws:cloudwatch/metricAlarm:MetricAlarm")}
+    assert recording.one(SERVICE)["alarms"] == {"alarmNames": list(alarms), "enable": True, "rollback": True}
+    assert {alarm["metricName"] for alarm in alarms.values()} == {
+        "HTTPCode_Target_5XX_Count",
+        "TargetResponseTime",
+        "UnHealthyHostCount",
+    }
+
+
+def test_without_a_split_there_is_one_service_and_no_rule_before_the_production_rule(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recording = run(monkeypatch)
+    assert [service.name for service in recording.of(SERVICE)] == ["web"]
+    assert [rule.name for rule in recording.of(RULE)] == ["web"]
+
+
+def test_a_split_runs_the_same_digest_on_both_architectures(monkeypatch: pytest.MonkeyPatch) -> None:
+    recording = run(monkeypatch, {"split": "25", "minTasks": "4", "maxTasks": "4", "spot": "true"})
+    tasks = {task.name: task.inputs for task in recording.of(TASK_DEFINITION)}
+    assert [task["runtimePlatform"]["cpuArchitecture"] for task in tasks.values()] == ["X86_64", "ARM64"]
+    images = {json.loads(task["containerDefinitions"])[0]["image"] for task in tasks.values()}
+    assert images == {f"{ACCOUNT}.ecr.example/web-1@{DIGEST}"}
+    services = {service.name: service.inputs for service in recording.of(SERVICE)}
+    assert {name: service["desiredCount"] for name, service in services.items()} == {"web": 3, "web-other": 1}
+    groups = {name: service["loadBalancers"][0]["targetGroupArn"] for name, service in services.items()}
+    assert groups == {"web": "arn:web-primary", "web-other": "arn:web-alternate"}
+    [split] = [rule.inputs for rule in recording.of(RULE) if rule.name == "web-split"]
+    assert split["actions"][0]["forward"]["targetGroups"] == [
+        {"arn": "arn:web-primary", "weight": 75},
+        {"arn": "arn:web-alternate", "weight": 25},
+    ]
+    [production] = [rule.inputs for rule in recording.of(RULE) if rule.name == "web"]
+    assert split["priority"] < production["priority"]
+
+
 def test_scaling_exists_only_where_max_tasks_is_above_min_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(monkeypatch).of(SCALING) == []
     target = run(monkeypatch, {"minTasks": "2", "maxTasks": "6"}).one(SCALING)
     assert (target["minCapacity"], target["maxCapacity"]) == (2, 6)
     assert target["resourceId"] == "service/web/web"
+
+
+def test_scaling_is_shared_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    recording = run(monkeypatch, {"minTasks": "4", "maxTasks": "12", "split": "25"})
+    limits = {
+        target.name: (target.inputs["minCapacity"], target.inputs["maxCapacity"]) for target in recording.of(SCALING)
+    }
+    assert limits == {"web": (3, 9), "web-other": (1, 3)}
 
 
 def test_the_tag_changes_with_the_base_and_not_with_the_architecture(monkeypatch: pytest.MonkeyPatch) -> None:
