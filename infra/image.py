@@ -61,6 +61,8 @@ class Image(pulumi.ComponentResource):
         image = docker_build.Image(
             name,
             context=docker_build.BuildContextArgs(location=CONTEXT, named=named_contexts(config)),
+            # BuildKit's own stamps, where the Dockerfile can't reach: https://reproducible-builds.org/specs/source-date-epoch
+            build_args={"SOURCE_DATE_EPOCH": "0"},
             platforms=[docker_build.Platform(architecture.platform) for architecture in config.architectures],
             # `push = not is_dry_run()` would show an update of the image, and of all that hangs on it, in each preview.
             push=True,
