@@ -119,7 +119,7 @@ def test_half_of_the_requests_use_connections_that_are_kept_alive(server: Server
     ("path", "status", "detail"),
     [
         ("/error", "500", "500 Internal Server Error: broken on purpose (keep-alive)"),
-        ("/text", "200", "200 without the service's JSON: hello (keep-alive)"),
+        ("/text", "200", "200 OK: hello (keep-alive)"),
         ("/slow", "timeout", "no answer within 0.2 s (keep-alive)"),
         ("/closed", "RemoteProtocolError", "RemoteProtocolError: Server disconnected without sending a response."),
     ],
@@ -217,12 +217,12 @@ def test_the_command_ends_by_itself_or_when_asked_and_says_who_answered(
     [
         (
             ["http://example.com"],
-            "load on http://example.com: not on this machine; "
+            "load on http://example.com: not plain HTTP to this machine; "
             "give http://NAME.alb.localhost:PORT or a loopback address",
         ),
-        (["https://localhost"], "load on https://localhost: not on this machine; "),
-        (["http://10.0.0.1:80"], "load on http://10.0.0.1:80: not on this machine; "),
-        (["http://localhost.example.com"], "load on http://localhost.example.com: not on this machine; "),
+        (["https://localhost"], "load on https://localhost: not plain HTTP to this machine; "),
+        (["http://10.0.0.1:80"], "load on http://10.0.0.1:80: not plain HTTP to this machine; "),
+        (["http://localhost.example.com"], "load on http://localhost.example.com: not plain HTTP to this machine; "),
         (["http://[::"], "load on http://[::: "),
         (["http://[::1]", "--rate=201"], "rate 201: takes 1 to 200"),
         (["http://localhost", "--rate=0"], "rate 0: takes 1 to 200"),

@@ -60,7 +60,8 @@ class Load:
         try:
             first = self._process.stdout.readline().decode().strip()
             if not first.isdigit():
-                raise Problem(f"load on {self._traffic.url}: nothing answers ({first}); see whether the stack is up")
+                reason = first or "the child has ended"
+                raise Problem(f"load on {self._traffic.url}: nothing answers ({reason}); see whether the stack is up")
         except BaseException:
             self._kill()
             raise

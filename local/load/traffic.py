@@ -59,7 +59,8 @@ class Traffic:
             )
         if self._parsed.scheme != "http" or not (self._is_name or _is_loopback(self._parsed.host)):
             raise Problem(
-                f"load on {self.url}: not on this machine; give http://NAME.alb.localhost:PORT or a loopback address"
+                f"load on {self.url}: not plain HTTP to this machine; "
+                "give http://NAME.alb.localhost:PORT or a loopback address"
             )
 
     @property
@@ -154,14 +155,10 @@ async def _ask(client: httpx.AsyncClient, traffic: Traffic, started: float) -> O
         async with asyncio.timeout(traffic.timeout_seconds):
             response = await client.get(traffic.address)
         status = str(response.status_code)
-        if response.status_code == SUCCESS:
-            arch = str(response.json()["arch"])
-        else:
+        if (arch := _arch(response)) is None:
             detail = f"{status} {response.reason_phrase}: {response.text}"
     except TimeoutError:
         status, detail = "timeout", f"no answer within {traffic.timeout_seconds:g} s"
-    except (ValueError, KeyError, TypeError):
-        detail = f"{status} without the service's JSON: {response.text}"
     except httpx.HTTPError as error:
         status = type(error).__name__
         detail = f"{status}: {error}"
@@ -174,6 +171,16 @@ async def _ask(client: httpx.AsyncClient, traffic: Traffic, started: float) -> O
     )
 
 
+def _arch(response: httpx.Response) -> str | None:
+    """Which architecture answered; None unless it answered with status 200 and the service's JSON."""
+    if response.status_code != SUCCESS:
+        return None
+    try:
+        return str(response.json()["arch"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 def _client(traffic: Traffic, *, is_kept: bool) -> httpx.AsyncClient:
     """Make a client whose connections are kept alive, or closed after each answer; it never asks a proxy."""
     return httpx.AsyncClient(
@@ -181,7 +188,7 @@ def _client(traffic: Traffic, *, is_kept: bool) -> httpx.AsyncClient:
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=None if is_kept else 0),
         timeout=None,
         trust_env=False,
-        verify=False,
+        verify=False,  # There is no TLS, and reading the authorities would take longer than a hundred requests.
     )
 
 
