@@ -22,7 +22,7 @@ from local.load.__main__ import main
 from local.load.report import Outcome
 from local.problem import Problem
 
-SLOW_SECONDS = 0.5
+SLOW_SECONDS = 0.4
 LEAVING_SECONDS = 3.0
 
 
@@ -107,12 +107,12 @@ def test_exactly_so_many_requests_are_sent_and_counted(server: Server) -> None:
 
 
 def test_half_of_the_requests_use_connections_that_are_kept_alive(server: Server) -> None:
-    run(server.url, rate=50, count=40)
+    run(server.url, rate=50, count=24)
     new = [connection for connection in server.connections if "close" in connection]
     kept = [connection for connection in server.connections if "keep-alive" in connection]
-    assert new == [{"close": 1}] * 20
-    assert sum(connection.total() for connection in kept) == 20
-    assert len(kept) < 10
+    assert new == [{"close": 1}] * 12
+    assert sum(connection.total() for connection in kept) == 12
+    assert len(kept) < 6
 
 
 @pytest.mark.parametrize(
@@ -140,9 +140,9 @@ def test_a_refused_connection_has_failed() -> None:
 
 
 def test_a_slow_answer_delays_no_other_request(server: Server) -> None:
-    report = run(f"{server.url}/slow", rate=100, count=50)
+    report = run(f"{server.url}/slow", rate=100, count=25)
     assert report.failed == 0
-    assert sum(report.timeline[0].values()) == 50
+    assert sum(report.timeline[0].values()) == 25
 
 
 def test_names_under_localhost_are_this_machine_and_stay_the_host_header(server: Server) -> None:
