@@ -40,9 +40,9 @@ def main() -> None:
     os.environ.setdefault("MINISTACK_DOCKER_TIMEOUT", DOCKER_TIMEOUT_SECONDS)
     from ministack.app import main as serve  # type: ignore[import-untyped]
 
-    from local.emulation import addresses, forwarding, rollout, service_settings, stopping, target_health
+    from local.emulation import addresses, forwarding, reconciling, rollout, service_settings, stopping, target_health
 
-    for extension in (addresses, forwarding, target_health, stopping, rollout, service_settings):
+    for extension in (addresses, forwarding, target_health, stopping, rollout, reconciling, service_settings):
         extension.install()
     sys.argv[1:] = []
     serve()

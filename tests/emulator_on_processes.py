@@ -6,6 +6,8 @@ An image's name is ignored; the task's environment says how the process behaves 
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ PROCESS = Path(__file__).with_name("container_process.py")
 # Shorter than the emulator's own, so that the tests are quicker.
 SETTLE_SECONDS = 3.0
 IDLE_CONNECTION_SECONDS = 1.0
+# Longer than the emulator's own, so that what two threads do at once overlaps.
+LAUNCH_SECONDS = 0.1
 _numbers = count(2)
 
 
@@ -75,13 +79,20 @@ class Docker:
     images = Images()
 
 
+def launch(original: Callable[..., Any], *args: Any) -> Any:
+    time.sleep(LAUNCH_SECONDS)
+    return original(*args)
+
+
 if __name__ == "__main__":
     from ministack.services import ecs  # type: ignore[import-untyped]
 
     from local.emulation import rollout, targets
+    from local.emulation.extension import extend
     from local.emulator import main
 
     ecs._docker = Docker()
+    extend(ecs, "_run_task", launch)
     rollout.SETTLE_SECONDS, targets.IDLE_CONNECTION_SECONDS = SETTLE_SECONDS, IDLE_CONNECTION_SECONDS
     try:
         main()

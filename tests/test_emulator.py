@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3  # type: ignore[import-untyped]
@@ -24,6 +25,7 @@ DIGEST = "sha256:" + "0" * 64
 START_SECONDS = 30
 ROLLOUT_SECONDS = 90
 GRACE_SECONDS = 6
+REQUESTS_AT_ONCE = 12
 POLL_SECONDS = 0.1
 
 
@@ -112,6 +114,11 @@ class Emulator:
         """Wait for the end of the service's deployment."""
         wait_until(lambda: primary(self.service(name))["rolloutState"] != "IN_PROGRESS")
         return self.service(name)
+
+    def tasks(self, name: str) -> list[str]:
+        """ARNs of the service's tasks, stopped ones included."""
+        listed = [self.ecs.list_tasks(serviceName=name, desiredStatus=one) for one in ("RUNNING", "STOPPED")]
+        return [arn for listing in listed for arn in listing["taskArns"]]
 
     def states(self, group: str) -> Counter[str]:
         described = self.balancing.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
@@ -240,6 +247,17 @@ def test_a_service_is_rolled_out_once_its_targets_are_healthy(aws: Emulator) -> 
     assert aws.states(group) == {"healthy": 2}
     assert aws.get("slow") == (200, "1")
     assert aws.service("slow")["availabilityZoneRebalancing"] == "ENABLED"
+
+
+def test_a_service_never_has_more_tasks_than_it_wants(aws: Emulator) -> None:
+    group = aws.balance("counted")[0]
+    aws.serve("counted", group, VERSION="1")
+    aws.rolled_out("counted")
+    with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+        for _ in range(REQUESTS_AT_ONCE):
+            pool.submit(aws.ecs.update_service, service="counted", desiredCount=4)
+    assert len(aws.tasks("counted")) == 4
+    aws.ecs.delete_service(service="counted", force=True)
 
 
 def test_a_rollout_drops_no_request_and_reports_its_end(aws: Emulator) -> None:
