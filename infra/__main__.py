@@ -9,10 +9,11 @@ from infra.alarms import Alarms
 from infra.cluster import Cluster
 from infra.config import Config
 from infra.image import Image
-from infra.load_balancer import LoadBalancer, Split
+from infra.load_balancer import LoadBalancer
 from infra.network import Network
 from infra.scaling import Scaling
 from infra.service import Service
+from infra.split import Split
 
 config = Config.load()
 base_image.check(config.image)
@@ -29,7 +30,7 @@ Scaling("web", config.main, cluster=cluster, of=service)
 if config.split:
     other = deploy("web-other", config.other, target_group_arn=front.spare)
     Scaling("web-other", config.other, cluster=cluster, of=other)
-    Split("web", config.split, front=front, between=[service.resource, other.resource])
+    Split("web", config.split, front=front, main=service, other=other)
 
 pulumi.export("url", front.url)
 pulumi.export("image", image.reference)

@@ -1,4 +1,4 @@
-"""The front: an application load balancer with two target groups, and the rules that share traffic between them."""
+"""The front: an application load balancer with two target groups, and the rule that ECS shifts traffic by."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,8 +13,7 @@ APP_PORT = 8080
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 
-# The split's rule stands before the production rule, and both match everything.
-SPLIT_PRIORITY = 1
+# Behind the rule of infra/split.py.
 PRODUCTION_PRIORITY = 10
 EVERY_PATH: aws.lb.ListenerRuleConditionArgsDict = {"path_pattern": {"values": ["/*"]}}
 
@@ -164,34 +163,6 @@ class LoadBalancer(pulumi.ComponentResource):
             default_actions=[nothing_here],
             opts=self._child,
         )
-
-
-class Split(pulumi.ComponentResource):
-    """A share of the traffic for each of two services, by a rule in front of the production rule.
-
-    The rule is made once both services are steady, and goes before either of them does: traffic always has somewhere
-    healthy to go.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        percent: int,
-        *,
-        front: LoadBalancer,
-        between: Sequence[pulumi.Resource],
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        super().__init__("ecs-multiarch:index:Split", name, None, opts)
-        aws.lb.ListenerRule(
-            f"{name}-split",
-            listener_arn=front.listener_arn,
-            priority=SPLIT_PRIORITY,
-            conditions=[EVERY_PATH],
-            actions=[forward({front.live: 100 - percent, front.spare: percent})],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=between),
-        )
-        self.register_outputs({})
 
 
 def forward(shares: dict[pulumi.Output[str], int]) -> aws.lb.ListenerRuleActionArgs:

@@ -1,6 +1,4 @@
-"""An ECS service: task definition, capacity, and a rollout that goes back when it fails."""
-
-from dataclasses import dataclass
+"""An ECS service: what runs, on which capacity, and how a new task definition takes over."""
 
 import pulumi
 import pulumi_aws as aws
@@ -8,44 +6,16 @@ import pulumi_aws as aws
 from infra.alarms import Alarms
 from infra.cluster import Cluster
 from infra.config import RolloutConfig, ServiceConfig, Strategy
+from infra.deployment import explain_failure, steady
 from infra.image import Image
-from infra.load_balancer import (
-    APP_PORT,
-    HEALTH_INTERVAL_SECONDS,
-    HEALTH_TIMEOUT_SECONDS,
-    UNHEALTHY_THRESHOLD,
-    LoadBalancer,
-)
-from infra.post_mortem import explain_failure
+from infra.load_balancer import APP_PORT, LoadBalancer
 from infra.roles import TrafficRole
+from infra.task import CONTAINER, task_definition
 
-CONTAINER = "app"
-# The Dockerfile's USER; numeric, so that ECS and its security controls need not look into the image.
-USER = "10001:10001"
 # From the start of a task to its first health check that counts.
 HEALTH_GRACE_SECONDS = 60
 # For tasks to start, drain and stop, and for a rollback; shifts of traffic come on top.
 REPLACEMENT_MINUTES = 20
-
-
-@dataclass(frozen=True)
-class StopBudget:
-    """How the time between SIGTERM and SIGKILL is spent.
-
-    Attributes:
-        drain: Seconds until the load balancer has surely seen the red health check.
-        quiet: Seconds without a request, health checks included, that tell that it has let go before.
-        finish: Seconds for requests in flight; the load balancer's idle time-out ends them anyway.
-        total: `stopTimeout`, at most 120 s on Fargate, which is also the warning that Spot gives.
-    """
-
-    drain: int = HEALTH_INTERVAL_SECONDS * UNHEALTHY_THRESHOLD + HEALTH_TIMEOUT_SECONDS
-    quiet: int = HEALTH_INTERVAL_SECONDS + HEALTH_TIMEOUT_SECONDS
-    finish: int = 60
-    total: int = 120
-
-
-STOP = StopBudget()
 
 
 class Service(pulumi.ComponentResource):
@@ -53,8 +23,8 @@ class Service(pulumi.ComponentResource):
 
     Attributes:
         name: Name of the ECS service.
-        resource: The ECS service, for what must wait until it is steady.
-        arch: The architecture that it runs on; known only once it does.
+        target_group_arn: ARN of its target group; known once its tasks there are steady.
+        arch: The architecture that it runs on; known once it does.
     """
 
     def __init__(
@@ -74,10 +44,10 @@ class Service(pulumi.ComponentResource):
         self._config = config
         self._child = pulumi.ResourceOptions(parent=self)
         timeout = f"{timeout_minutes(config.rollout)}m"
-        self.resource = aws.ecs.Service(
+        service = aws.ecs.Service(
             name,
             cluster=cluster.arn,
-            task_definition=self._task_definition(cluster, image),
+            task_definition=task_definition(name, config, cluster=cluster, image=image, opts=self._child),
             desired_count=config.min_tasks,
             capacity_provider_strategies=capacity_strategy(config),
             # ECS takes a new capacity provider strategy only together with a new deployment.
@@ -108,32 +78,24 @@ class Service(pulumi.ComponentResource):
                 hooks=pulumi.ResourceHookBinding(on_error=[explain_failure(f"{name}-post-mortem")]),
             ),
         )
-        self.name = self.resource.name
-        self.arch = self.resource.id.apply(lambda _: config.architecture.label)
+        self.name = service.name
+        settled = self._settled(service)
+        self.arch = settled.apply(lambda _: config.architecture.label)
+        self.target_group_arn = pulumi.Output.all(target_group_arn, settled).apply(lambda both: str(both[0]))
         self.register_outputs({})
 
-    def _task_definition(self, cluster: Cluster, image: Image) -> pulumi.Output[str]:
-        region = aws.get_region_output(opts=pulumi.InvokeOptions(parent=self)).region
-        version = self._config.version or image.tag
-        container = container_definition(image.reference, version, cluster.log_group_name, region)
-        return aws.ecs.TaskDefinition(
-            self._name,
-            family=f"{self._name}-{pulumi.get_stack()}",
-            cpu=str(self._config.cpu_units),
-            memory=str(self._config.memory_mib),
-            network_mode="awsvpc",
-            requires_compatibilities=["FARGATE"],
-            runtime_platform={
-                "operating_system_family": "LINUX",
-                "cpu_architecture": self._config.architecture.ecs,
-            },
-            execution_role_arn=cluster.roles.execution_role_arn,
-            task_role_arn=cluster.roles.task_role_arn,
-            container_definitions=pulumi.Output.json_dumps([container]),
-            # ECS can't go back to a revision that was deregistered.
-            skip_destroy=True,
-            opts=self._child,
-        ).arn
+    def _settled(self, service: aws.ecs.Service) -> pulumi.Output[object]:
+        """Wait for the steady state, in an `up` that changes nothing too; a preview does not wait."""
+        if pulumi.runtime.is_dry_run():
+            return service.id
+        return pulumi.Output.all(service.cluster, service.name, service.task_definition).apply(
+            lambda known: steady(
+                cluster=known[0],
+                service=known[1],
+                task_definition=known[2],
+                timeout_minutes=timeout_minutes(self._config.rollout),
+            )
+        )
 
     def _attachment(
         self, behind: LoadBalancer, target_group_arn: pulumi.Input[str]
@@ -200,34 +162,3 @@ def capacity_strategy(config: ServiceConfig) -> list[aws.ecs.ServiceCapacityProv
         return [spot]
     # ECS never moves Spot tasks to on-demand capacity by itself: the base is what stays when Spot has none.
     return [{"capacity_provider": "FARGATE", "base": config.on_demand_base, "weight": 0}, spot]
-
-
-def container_definition(
-    reference: pulumi.Input[str], version: str, log_group: pulumi.Input[str], region: pulumi.Input[str]
-) -> dict[str, object]:
-    """Describe the one container of the task, as RegisterTaskDefinition takes it."""
-    environment = {
-        "DRAIN_SECONDS": str(STOP.drain),
-        "PORT": str(APP_PORT),
-        "QUIET_SECONDS": str(STOP.quiet),
-        "STOP_SECONDS": str(STOP.finish),
-        "VERSION": version,
-    }
-    return {
-        "name": CONTAINER,
-        "image": reference,
-        "essential": True,
-        "user": USER,
-        "readonlyRootFilesystem": True,
-        "stopTimeout": STOP.total,
-        "portMappings": [{"containerPort": APP_PORT, "protocol": "tcp"}],
-        "environment": [{"name": key, "value": value} for key, value in environment.items()],
-        "logConfiguration": {
-            "logDriver": "awslogs",
-            "options": {
-                "awslogs-group": log_group,
-                "awslogs-region": region,
-                "awslogs-stream-prefix": CONTAINER,
-            },
-        },
-    }

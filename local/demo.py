@@ -9,10 +9,12 @@ from typing import Any
 
 from infra.architecture import Architecture
 from local.layout import LAYOUT
+from local.load import Load, Report, summary, timeline
 from local.problem import Problem
 from local.repository import Repository
 
 ANSWER_SECONDS = 30
+REQUESTS_PER_SECOND = 60
 LABEL_WIDTH = 18
 COLUMN_WIDTH = 24
 SHORT_DIGEST = len("sha256:") + 12
@@ -23,7 +25,7 @@ The stack is running. To go on:
 
     . .local/env
     curl "$(pulumi stack output url)"
-    pulumi config set arch amd64 && pulumi up
+    pulumi config set arch arm64 && pulumi up
 
 `make down` takes everything away."""
 
@@ -54,14 +56,18 @@ class Switch:
 
 
 def main() -> int:
-    """Bring the stack up on amd64, switch it to arm64, and say whether all of it held."""
+    """Bring the stack up on amd64, switch it to arm64 and back under load, and say whether all of it held."""
     first = switch_to(Architecture.AMD64)
     configure(Architecture.ARM64)
     pulumi("preview")
     previewed = previewed_changes()
-    second = switch_to(Architecture.ARM64)
-    print(f"\n{table([first, second])}\n")
-    broken = [promise for promise, held in promises(first, second, previewed).items() if not held]
+    with Load(outputs()["url"], rate=REQUESTS_PER_SECOND) as load:
+        print(f"\nFrom here on {REQUESTS_PER_SECOND} requests a second, half of them on new connections.", flush=True)
+        there = switch_to(Architecture.ARM64)
+        back = switch_to(Architecture.AMD64)
+    print(f"\n{table([first, there, back])}\n\n{summary(load.report)}\n\n{timeline(load.report)}\n")
+    promised = promises(first, there, back, previewed=previewed, report=load.report)
+    broken = [promise for promise, held in promised.items() if not held]
     for promise in broken:
         print(f"did not hold: {promise}")
     print(GOING_ON)
@@ -91,14 +97,24 @@ def switch_to(architecture: Architecture) -> Switch:
     )
 
 
-def promises(first: Switch, second: Switch, previewed: Mapping[str, str]) -> dict[str, bool]:
+def promises(
+    first: Switch, there: Switch, back: Switch, *, previewed: Mapping[str, str], report: Report
+) -> dict[str, bool]:
     """Say of each promise whether it held."""
+    switches = (there, back)
+    digests = {first.digest_after} | {s.digest_before for s in switches} | {s.digest_after for s in switches}
     return {
-        "the service answers from amd64, then from arm64": (first.machine, second.machine) == ("x86_64", "aarch64"),
-        "the switch keeps the image's digest": second.digest_before == second.digest_after == first.digest_after,
-        "the switch builds no image and pushes nothing": (second.images_built, second.bytes_pushed) == (0, 0),
-        "the switch replaces the task definition, updates the service, and changes nothing else": previewed
+        "the service answers from amd64, then from arm64, then from amd64 again": [
+            switch.machine for switch in (first, *switches)
+        ]
+        == ["x86_64", "aarch64", "x86_64"],
+        "a switch keeps the image's digest": len(digests) == 1,
+        "a switch builds no image and pushes nothing": all(
+            (switch.images_built, switch.bytes_pushed) == (0, 0) for switch in switches
+        ),
+        "a switch replaces the task definition, updates the service, and changes nothing else": previewed
         == {TASK_DEFINITION: "replace", SERVICE: "update"},
+        "no request is dropped while it switches": report.failed == 0,
     }
 
 

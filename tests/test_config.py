@@ -22,7 +22,8 @@ def test_the_stack_files_are_valid(stack: str) -> None:
     values = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
     own = {key.removeprefix("ecs-multiarch:"): v for key, v in values.items() if key.startswith("ecs-multiarch:")}
     Config.parse(DEFAULTS | own)
-    assert own.items() - DEFAULTS.items() == own.items(), "only what differs from the defaults"
+    # The demo sets `arch` in the local stack; it is written there so that its end leaves the file as it was.
+    assert own.items() & DEFAULTS.items() <= {("arch", "amd64")}, "only what differs from the defaults"
 
 
 @pytest.mark.parametrize(

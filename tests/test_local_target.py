@@ -3,16 +3,14 @@
 import gzip
 import io
 import json
-import signal
 import tarfile
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from infra.architecture import Architecture
 from local.repository import Repository
-from tests.pulumi_stack import PulumiStack, kill
+from tests.pulumi_stack import PulumiStack
 
 pytestmark = pytest.mark.local
 
@@ -160,21 +158,6 @@ def test_a_changed_line_in_the_app_builds_once_and_rolls_once(stack: PulumiStack
     assert after != before
     assert len(Repository.of(after).indexes()) == 2
     assert set(stack.running_images()) == {after}
-    assert_settled(stack)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=lambda number: str(number.name))
-def test_an_interrupted_up_can_be_repeated(stack: PulumiStack, number: signal.Signals) -> None:
-    stack.configure({"arch": "arm64" if stack.outputs()["arch"] == "amd64" else "amd64"})
-    process = stack.start("pulumi", "up", "--yes", "--skip-preview")
-    time.sleep(12)
-    assert process.poll() is None, "it was over before it could be interrupted"
-    kill(process, number)
-    process.communicate(timeout=60)
-    assert stack.answer()
-    stack.try_run("pulumi", "cancel", "--yes")
-    stack.up()
-    assert stack.answer()["arch"] == stack.outputs()["arch"]
     assert_settled(stack)
 
 

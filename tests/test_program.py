@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from infra.config_reader import ConfigError
-from infra.service import STOP
+from infra.task import STOP
 from tests.recording import ACCOUNT, DIGEST, ROOT, Recording, record
 
 TASK_DEFINITION = "aws:ecs/taskDefinition:TaskDefinition"
@@ -26,6 +26,8 @@ def run(
     digest: str = DIGEST,
 ) -> Recording:
     monkeypatch.chdir(ROOT / "infra")
+    # There is no ECS to ask for the steady state.
+    monkeypatch.setattr("infra.service.steady", lambda **_: None)
     return record(lambda: runpy.run_path("__main__.py", run_name="__main__") and None, config, preview, digest)
 
 

@@ -1,5 +1,7 @@
-"""Says why a rollout failed: which task stopped, why, and the last lines of its log."""
+"""What became of a service's deployment: waits until it is steady, and says why it failed."""
 
+import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +11,46 @@ from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[impor
 
 MAX_TASKS = 100  # DescribeTasks takes no more at once
 LOG_LINES = 10
+POLL_SECONDS = 3
+
+
+async def steady(*, cluster: str, service: str, task_definition: str, timeout_minutes: int) -> None:
+    """Wait until a service runs a task definition and nothing else.
+
+    The provider waits too, but only in an `up` that changes the service. One that was interrupted leaves a deployment
+    under way, and the next `up` has nothing to change.
+
+    Args:
+        cluster: Name or ARN.
+        service: Name.
+        task_definition: ARN of the revision that was asked for.
+        timeout_minutes: How long a rollout may take.
+
+    Raises:
+        RunError: ECS went back to another revision, or the time is over.
+    """
+    client = _session().client("ecs")
+    deadline = time.monotonic() + timeout_minutes * 60
+    while True:
+        described = await asyncio.to_thread(client.describe_services, cluster=cluster, services=[service])
+        [found] = described["services"]
+        if found["taskDefinition"] != task_definition:
+            went_back = f"{service}: ECS went back from {_last(task_definition)} to {_last(found['taskDefinition'])}"
+            raise pulumi.RunError(f"{went_back}; {_explained(cluster, service)}")
+        if is_steady(found):
+            return
+        if time.monotonic() > deadline:
+            raise pulumi.RunError(
+                f"{service}: not steady after {timeout_minutes} minutes; run pulumi up again to wait on"
+            )
+        await asyncio.sleep(POLL_SECONDS)
+
+
+def is_steady(service: Mapping[str, Any]) -> bool:
+    """Tell from DescribeServices whether the last deployment has ended well and every task runs."""
+    primary = next(deployment for deployment in service["deployments"] if deployment["status"] == "PRIMARY")
+    is_complete: bool = primary["rolloutState"] == "COMPLETED"
+    return is_complete and service["runningCount"] == service["desiredCount"]
 
 
 def explain_failure(name: str) -> pulumi.ErrorHook:
@@ -19,15 +61,27 @@ def explain_failure(name: str) -> pulumi.ErrorHook:
 
     def hook(args: pulumi.ErrorHookArgs) -> bool:
         inputs = args.new_inputs or {}
-        session = boto3.Session(region_name=pulumi.Config("aws").get("region"))
-        try:
-            explanation = explain(session, cluster=inputs["cluster"], service=inputs["name"])
-        except (BotoCoreError, ClientError, KeyError) as error:
-            explanation = f"what its tasks died of could not be read: {error}"
-        pulumi.log.error(f"{args.name}: {explanation}")
+        pulumi.log.error(f"{args.name}: {_explained(inputs.get('cluster', ''), inputs.get('name', ''))}")
         return False
 
     return pulumi.ErrorHook(name, hook)
+
+
+def _session() -> boto3.Session:
+    """Credentials and region as the aws provider has them."""
+    config = pulumi.Config("aws")
+    return boto3.Session(region_name=config.get("region"), profile_name=config.get("profile"))
+
+
+def _explained(cluster: str, service: str) -> str:
+    try:
+        return explain(_session(), cluster=cluster, service=service)
+    except (BotoCoreError, ClientError) as error:
+        return f"what its tasks died of could not be read: {error}"
+
+
+def _last(arn: str) -> str:
+    return arn.rsplit("/", 1)[-1]
 
 
 def explain(session: boto3.Session, *, cluster: str, service: str) -> str:
@@ -52,8 +106,7 @@ def explain(session: boto3.Session, *, cluster: str, service: str) -> str:
 
 def summary(task: Mapping[str, Any]) -> str:
     """Tell in a line which task stopped, and why."""
-    id_ = task["taskArn"].rsplit("/", 1)[-1]
-    definition = task["taskDefinitionArn"].rsplit("/", 1)[-1]
+    id_, definition = _last(task["taskArn"]), _last(task["taskDefinitionArn"])
     reasons = [task.get("stoppedReason"), *(_container_reason(container) for container in task["containers"])]
     return (
         f"task {id_} ({definition}) stopped: {'; '.join(reason for reason in reasons if reason) or 'no reason given'}"
@@ -71,13 +124,12 @@ def last_lines(session: boto3.Session, task: Mapping[str, Any]) -> Sequence[str]
     definition = session.client("ecs").describe_task_definition(taskDefinition=task["taskDefinitionArn"])
     [container] = definition["taskDefinition"]["containerDefinitions"]
     options = container["logConfiguration"]["options"]
-    id_ = task["taskArn"].rsplit("/", 1)[-1]
     logs = session.client("logs")
     try:
         events = logs.get_log_events(
             logGroupName=options["awslogs-group"],
             # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html: prefix/container/task
-            logStreamName=f"{options['awslogs-stream-prefix']}/{container['name']}/{id_}",
+            logStreamName=f"{options['awslogs-stream-prefix']}/{container['name']}/{_last(task['taskArn'])}",
             limit=LOG_LINES,
             startFromHead=False,
         )["events"]
