@@ -40,9 +40,29 @@ def main() -> None:
     os.environ.setdefault("MINISTACK_DOCKER_TIMEOUT", DOCKER_TIMEOUT_SECONDS)
     from ministack.app import main as serve  # type: ignore[import-untyped]
 
-    from local.emulation import addresses, forwarding, reconciling, rollout, service_settings, stopping, target_health
+    from local.emulation import (
+        addresses,
+        forwarding,
+        reconciling,
+        rollout,
+        service_settings,
+        stopping,
+        strategy,
+        target_health,
+        traffic,
+    )
 
-    for extension in (addresses, forwarding, target_health, stopping, rollout, reconciling, service_settings):
+    for extension in (
+        addresses,
+        forwarding,
+        target_health,
+        stopping,
+        traffic,
+        rollout,
+        reconciling,
+        service_settings,
+        strategy,
+    ):
         extension.install()
     sys.argv[1:] = []
     serve()

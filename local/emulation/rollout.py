@@ -12,8 +12,10 @@ from ministack.core.concurrency import spawn_background  # type: ignore[import-u
 from ministack.services import ecs  # type: ignore[import-untyped]
 
 from local.emulation.extension import extend
+from local.emulation.shifting import has_traffic
 from local.emulation.stopping import Record, await_stopped, is_stopping, tasks_of
 from local.emulation.targets import TARGETS, Health, Target
+from local.emulation.traffic import target_groups
 
 POLL_SECONDS = 0.2
 SETTLE_SECONDS = 8.0
@@ -51,9 +53,13 @@ def complete_deployment(
 ) -> None:
     """Stop the old tasks once enough new ones are healthy; the deployment is complete when they are gone."""
     service = ecs._services.get(service_key)
-    old = _replaced(service) if service else []
+    if not service or not _is_ready(service) or not has_traffic(cluster_name, service_key):
+        return
+    primary = ecs._primary_deployment(service)
+    old = [task for task in tasks_of(service) if task["_deployment_id"] != primary["id"]]
+    old = [task for task in old if task["lastStatus"] != "STOPPED"]
     for task in old:
-        reason = f"Scaling activity initiated by deployment {ecs._primary_deployment(service)['id']}"
+        reason = f"Scaling activity initiated by deployment {primary['id']}"
         ecs._stop_task({"task": task["taskArn"], "cluster": cluster_name, "reason": reason})
     if not is_stopping(old):
         original(cluster_name, service_key, expected_deployment_id)
@@ -66,17 +72,14 @@ def complete_deployment(
     spawn_background(finish, thread_name=f"complete-{service_key}")
 
 
-def _replaced(service: Record) -> list[Record]:
-    """List the tasks that the primary deployment's healthy ones replace: none until there are enough."""
+def _is_ready(service: Record) -> bool:
+    """Tell whether enough tasks of a deployment in progress are healthy."""
     primary = ecs._primary_deployment(service)
     if not primary or primary["rolloutState"] != "IN_PROGRESS":
-        return []
-    tasks = tasks_of(service)
-    new = [task for task in tasks if task["_deployment_id"] == primary["id"]]
+        return False
+    new = [task for task in tasks_of(service) if task["_deployment_id"] == primary["id"]]
     healthy = [task for task in new if task["lastStatus"] == "RUNNING" and task["_startup_stable"]]
-    if len(healthy) < service["desiredCount"]:
-        return []
-    return [task for task in tasks if task not in new and task["lastStatus"] != "STOPPED"]
+    return len(healthy) >= int(service["desiredCount"])
 
 
 def _guard(service_key: str, task: Record) -> None:
@@ -98,7 +101,7 @@ def _fail(task: Record, reason: str) -> None:
 
 
 def _targets(service_key: str, task: Record) -> list[Target]:
-    groups = {one["targetGroupArn"] for one in ecs._services[service_key]["loadBalancers"]}
+    groups = target_groups(ecs._services[service_key])
     return [target for target in TARGETS.at(ecs._task_ip(task)) if target.group_arn in groups]
 
 
