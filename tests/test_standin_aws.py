@@ -293,6 +293,12 @@ def test_every_type_is_made_read_without_difference_changed_and_deleted(aws: Plu
         assert gone or kept or name == "default", name
 
 
+def client(service: str, address: str) -> Any:
+    return boto3.client(
+        service, endpoint_url=address, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
+    )
+
+
 def test_an_output_that_no_call_reports_is_unknown_in_a_preview(aws: Plugin) -> None:
     inputs, _ = aws.check(CLUSTER, "web", {})
     _, outputs = aws.create(CLUSTER, "web", inputs, preview=True)
@@ -366,9 +372,7 @@ def test_an_unknown_configuration_key_is_refused(aws: Plugin) -> None:
 def test_drift_is_seen_and_mended(aws: Plugin, address: str) -> None:
     inputs, _ = aws.check(LOG_GROUP, "drift", {"retentionInDays": 30, "tags": {"own": "1"}})
     id, outputs = aws.create(LOG_GROUP, "drift", inputs)
-    logs = boto3.client(
-        "logs", endpoint_url=address, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
-    )
+    logs = client("logs", address)
     logs.put_retention_policy(logGroupName=id, retentionInDays=7)
     logs.tag_resource(resourceArn=outputs["arn"], tags={"own": "2", "alien": "3"})
 
@@ -517,6 +521,29 @@ CALL = Call(urn="u", name="web", timeout_seconds=0.01, log=ignore)
 def settle(rollout: Rollout, call: Call = CALL) -> None:
     service = EcsService(SERVICE, KINDS[SERVICE], cast(Api, rollout), {})
     service.settled(call, "arn", {"waitForSteadyState": True, "cluster": "c"})
+
+
+class Creation:
+    """An API that makes a service, and keeps the names of the calls."""
+
+    region, account = "us-east-1", "1"
+
+    def __init__(self) -> None:
+        self.operations: list[str] = []
+
+    def call(self, service: str, operation: str, parameters: Props) -> Any:
+        self.operations.append(operation)
+        made = {"serviceArn": "arn", "serviceName": "web", "clusterArn": "c", "status": "ACTIVE"}
+        return {"service": made, "services": [made]}
+
+
+def test_a_new_service_is_not_updated_to_force_a_deployment_that_has_just_begun() -> None:
+    creation = Creation()
+    service = EcsService(SERVICE, KINDS[SERVICE], cast(Api, creation), {})
+    inputs = {"name": "web", "cluster": "c", "taskDefinition": "t", "forceNewDeployment": True}
+    service.create(Call(urn="u", name="web", log=ignore), inputs)
+    assert "create_service" in creation.operations
+    assert "update_service" not in creation.operations
 
 
 def test_a_completed_deployment_is_steady() -> None:

@@ -132,7 +132,8 @@ class AwsResource(ResourceType):
         for request in self.kind.after:
             if request.is_due(places):
                 request.send(self.api, self.kind.service, places)
-        missing = frozenset(props) - self.kind.conveyed(self.kind.create, self.inputs.schema.inputs)
+        sent = self.kind.conveyed(self.kind.create, self.inputs.schema.inputs)
+        missing = frozenset(props) - sent - self.kind.silent
         for request in self._changing(missing):
             self._change(request, {}, props, places, missing)
         if not self.kind.tag_parameters({}):
