@@ -73,7 +73,7 @@ def publish(layout: Layout, *, buildctl: Path) -> None:
             str(buildctl), "--addr", f"unix://{layout.buildkit_socket}", "build", "--progress=plain",
             "--frontend=dockerfile.v0",
             f"--local=context={context}", f"--local=dockerfile={layout.temporary}",
-            f"--opt=platform={AMD64.platform},{ARM64.platform}",
+            f"--opt=platform={AMD64.platform},{ARM64.platform}", "--opt=build-arg:SOURCE_DATE_EPOCH=0",
             f'--output=type=image,"name={REFERENCE},{REGISTRY}/{REPOSITORY}:{recipe()}",push=true,'
             "oci-mediatypes=true,compression=zstd",
         ]  # fmt: skip

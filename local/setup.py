@@ -93,6 +93,7 @@ def _start(layout: Layout, plan: Plan) -> None:
     pulumi = plan.pulumi or tools.PULUMI.directory(layout) / "pulumi"
     plugins.provide(layout, pulumi=pulumi, environment=variables)
     stack.create(layout, variables)
+    stack.release(layout)
 
 
 def _start_engine(layout: Layout) -> str:

@@ -1,5 +1,6 @@
 """The Pulumi stack of the local target: made by set-up, destroyed by `down`."""
 
+import json
 import os
 import re
 import shutil
@@ -37,12 +38,22 @@ def create(layout: Layout, environment: Mapping[str, str]) -> None:
         _pulumi(layout, environment, "stack", "select", "--create", STACK, what="making the stack")
 
 
+def release(layout: Layout) -> None:
+    """Remove what a killed `pulumi` left of its lock, as `pulumi cancel` does; one that runs keeps its lock."""
+    for lock in (layout.pulumi_state / ".pulumi" / "locks").rglob("*.json"):
+        process = json.loads(lock.read_text())["pid"]
+        if not Path(f"/proc/{process}").exists():
+            note(f"the stack was locked by a pulumi that is gone (process {process}): its lock is removed")
+            lock.unlink()
+
+
 def destroy(layout: Layout, environment: Mapping[str, str]) -> None:
     """Delete every resource of the stack.
 
     Raises:
         Problem: Pulumi failed.
     """
+    release(layout)
     with step(f"destroy the Pulumi stack `{STACK}`"):
         _pulumi(layout, environment, "destroy", "--yes", "--skip-preview", "--stack", STACK, what="pulumi destroy")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local import binfmt, environment
+from local import binfmt, environment, stack
 from local.base_image import REFERENCE
 from local.cache import cached
 from local.commands import run
@@ -158,3 +158,14 @@ def test_a_registration_of_qemu(tmp_path: Path, change: dict[str, str | None], i
     lines = [f"{name} {value}".strip() for name, value in entry.items() if value is not None and name != "version"]
     (kernel / "entry").write_text("\n".join(lines) + "\n")
     assert binfmt.is_registered(kernel) is is_good
+
+
+def test_the_lock_of_a_killed_pulumi_goes_and_that_of_a_running_one_stays(layout: Layout) -> None:
+    locks = layout.pulumi_state / ".pulumi" / "locks" / "organization" / "ecs-multiarch" / "local"
+    locks.mkdir(parents=True)
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    for process in (ended.pid, os.getpid()):
+        (locks / f"{process}.json").write_text(json.dumps({"pid": process, "username": "me"}))
+    stack.release(layout)
+    assert [lock.stem for lock in locks.iterdir()] == [str(os.getpid())]
