@@ -11,6 +11,8 @@ from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[impor
 
 MAX_TASKS = 100  # DescribeTasks takes no more at once
 LOG_LINES = 10
+# Of their own accord, and not by the scheduler: API_Task.stopCode
+FAILURES = ("EssentialContainerExited", "TaskFailedToStart")
 POLL_SECONDS = 3
 
 
@@ -36,7 +38,7 @@ async def steady(*, cluster: str, service: str, task_definition: str, timeout_mi
         [found] = described["services"]
         if found["taskDefinition"] != task_definition:
             went_back = f"{service}: ECS went back from {_last(task_definition)} to {_last(found['taskDefinition'])}"
-            raise pulumi.RunError(f"{went_back}; {_explained(cluster, service)}")
+            raise pulumi.RunError(f"{went_back}; {_explained(cluster, service, task_definition)}")
         if is_steady(found):
             return
         if time.monotonic() > deadline:
@@ -61,7 +63,8 @@ def explain_failure(name: str) -> pulumi.ErrorHook:
 
     def hook(args: pulumi.ErrorHookArgs) -> bool:
         inputs = args.new_inputs or {}
-        pulumi.log.error(f"{args.name}: {_explained(inputs.get('cluster', ''), inputs.get('name', ''))}")
+        asked_for = (inputs.get(key, "") for key in ("cluster", "name", "taskDefinition"))
+        pulumi.log.error(f"{args.name}: {_explained(*asked_for)}")
         return False
 
     return pulumi.ErrorHook(name, hook)
@@ -73,9 +76,9 @@ def _session() -> boto3.Session:
     return boto3.Session(region_name=config.get("region"), profile_name=config.get("profile"))
 
 
-def _explained(cluster: str, service: str) -> str:
+def _explained(cluster: str, service: str, task_definition: str) -> str:
     try:
-        return explain(_session(), cluster=cluster, service=service)
+        return explain(_session(), cluster=cluster, service=service, task_definition=task_definition)
     except (BotoCoreError, ClientError) as error:
         return f"what its tasks died of could not be read: {error}"
 
@@ -84,23 +87,25 @@ def _last(arn: str) -> str:
     return arn.rsplit("/", 1)[-1]
 
 
-def explain(session: boto3.Session, *, cluster: str, service: str) -> str:
-    """Describe the last task of a service that failed.
+def explain(session: boto3.Session, *, cluster: str, service: str, task_definition: str) -> str:
+    """Describe the last task of a service's revision that failed.
 
     Args:
         session: Credentials and region.
         cluster: Name or ARN.
         service: Name.
+        task_definition: ARN of the revision.
 
     Returns:
         A line about the task, then the last lines of its log, indented.
     """
     ecs = session.client("ecs")
     arns = ecs.list_tasks(cluster=cluster, serviceName=service, desiredStatus="STOPPED", maxResults=MAX_TASKS)
-    if not arns["taskArns"]:
-        return "no task of it has stopped; its events: aws ecs describe-services"
-    tasks = ecs.describe_tasks(cluster=cluster, tasks=arns["taskArns"])["tasks"]
-    task = max(tasks, key=lambda stopped: str(stopped.get("stoppedAt", stopped.get("createdAt"))))
+    stopped = ecs.describe_tasks(cluster=cluster, tasks=arns["taskArns"])["tasks"] if arns["taskArns"] else []
+    tasks = [task for task in stopped if task["taskDefinitionArn"] == task_definition]
+    if not tasks:
+        return f"no task of {_last(task_definition)} has stopped; see the events of aws ecs describe-services"
+    task = max(tasks, key=lambda task: (task.get("stopCode") in FAILURES, str(task.get("stoppedAt"))))
     return "\n".join([summary(task), *(f"    {line}" for line in last_lines(session, task))])
 
 
