@@ -12,7 +12,6 @@ import requests
 from infra.config import ImageConfig
 from infra.config_reader import ConfigError
 
-DOCKER_HUB = "registry-1.docker.io"
 TIMEOUT_SECONDS = 10.0
 
 
@@ -20,6 +19,7 @@ def check(config: ImageConfig) -> None:
     """Make sure that the base image exists for every platform, as far as this machine can see.
 
     A registry that can't be reached from here, or wants credentials, gives a warning: the builder may stand elsewhere.
+    A reference without a registry is the builder's to complete.
 
     Raises:
         ConfigError: The registry says that there is no such image, or none for a wanted platform.
@@ -27,6 +27,8 @@ def check(config: ImageConfig) -> None:
     if not config.base_image:
         return
     host, repository, alias = split_reference(config.base_image)
+    if not host:
+        return
     registry = dxf.DXF(host, repository, auth=_as_anyone, insecure=_is_loopback(host), timeout=TIMEOUT_SECONDS)
     try:
         manifest = json.loads(registry.get_manifest_and_response(alias)[0])
@@ -47,12 +49,13 @@ def split_reference(reference: str) -> tuple[str, str, str]:
     """Split an image reference as Docker reads it.
 
     Returns:
-        Registry host, repository, and digest or tag: `alpine` is `registry-1.docker.io`, `library/alpine`, `latest`.
+        Registry host, repository, and digest or tag: `r.example/alpine` is `r.example`, `alpine`, `latest`; `alpine`
+        has no host.
     """
     name, _, digest = reference.partition("@")
     host, slash, path = name.partition("/")
     if not slash or not (host == "localhost" or "." in host or ":" in host):
-        host, path = DOCKER_HUB, name if slash else f"library/{name}"
+        host, path = "", name
     repository, _, tag = path.partition(":")
     return host, repository, digest or tag or "latest"
 

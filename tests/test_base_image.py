@@ -86,8 +86,8 @@ def test_a_registry_that_does_not_tell_gives_a_warning(registry: str, warnings: 
 @pytest.mark.parametrize(
     ("reference", "parts"),
     [
-        ("alpine", ("registry-1.docker.io", "library/alpine", "latest")),
-        ("me/app:1", ("registry-1.docker.io", "me/app", "1")),
+        ("alpine", ("", "alpine", "latest")),
+        ("me/app:1", ("", "me/app", "1")),
         ("localhost:4566/base:trixie", ("localhost:4566", "base", "trixie")),
         ("r.example/a/b@sha256:0", ("r.example", "a/b", "sha256:0")),
         ("r.example:5000/a:2@sha256:0", ("r.example:5000", "a", "sha256:0")),
