@@ -1,5 +1,6 @@
 """A recording of what a program asks Pulumi to create, made with Pulumi's mocks."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,10 @@ PROJECT = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
 DEFAULTS: dict[str, str] = {key: entry["default"] for key, entry in PROJECT["config"].items() if ":" not in key}
 
 ACCOUNT = "123456789012"
+# The mocks take the thread's event loop, and any `asyncio.run` leaves the thread without one. Theirs is never closed:
+# the SDK's threads have loops of their own, which nobody closes.
+LOOP = asyncio.new_event_loop()
+
 DIGEST = f"sha256:{'d' * 64}"
 
 
@@ -90,6 +95,7 @@ def record(
 ) -> Recording:
     """Run `program` with the defaults of Pulumi.yaml and `config` over them."""
     recording = Recording(digest=digest)
+    asyncio.set_event_loop(LOOP)
     pulumi.runtime.set_mocks(
         recording, project=PROJECT["name"], stack="test", preview=preview, monitor=recording.monitor
     )
