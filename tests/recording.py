@@ -1,6 +1,7 @@
 """A recording of what a program asks Pulumi to create, made with Pulumi's mocks."""
 
 import asyncio
+import atexit
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +19,10 @@ PROJECT = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
 DEFAULTS: dict[str, str] = {key: entry["default"] for key, entry in PROJECT["config"].items() if ":" not in key}
 
 ACCOUNT = "123456789012"
-# The mocks take the thread's event loop, and any `asyncio.run` leaves the thread without one. Theirs is never closed:
-# the SDK's threads have loops of their own, which nobody closes.
+# The mocks take the thread's event loop, and any `asyncio.run` leaves the thread without one. Theirs stays open until
+# the end, because its threads have loops of their own, which nobody closes.
 LOOP = asyncio.new_event_loop()
+atexit.register(LOOP.close)
 
 DIGEST = f"sha256:{'d' * 64}"
 

@@ -136,6 +136,8 @@ def test_after_sigkill_the_service_is_whole_again_by_itself(stack: PulumiStack) 
     for task in killed:
         wait_until_whole(stack, without=task)
     assert stack.answer()["arch"] == "amd64"
+    with nothing_dropped(stack):
+        stack.up(arch="arm64")
 
 
 def wait_until_whole(stack: PulumiStack, *, without: str) -> None:

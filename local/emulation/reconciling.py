@@ -36,14 +36,18 @@ def reconcile(original: Callable[[str, str], None], cluster_name: str, service_k
 
 
 def _give_up(cluster_name: str, service: Record) -> None:
-    """End what earlier deployments leave unfinished; the emulator would stop their oldest tasks first, which serve."""
+    """End what earlier deployments leave unfinished; the emulator would stop their oldest tasks first, which serve.
+
+    A task that has just taken another's place in a deployment that is complete serves too, however young it is.
+    """
     primary = ecs._primary_deployment(service)
     for deployment in service["deployments"]:
         if deployment is not primary and (shift := traffic.SHIFTS.get(deployment["id"])):
             shift.abandon()
+    complete = {one["id"] for one in service["deployments"] if one["rolloutState"] == "COMPLETED"} | {primary["id"]}
     for task in tasks_of(service):
         shift = traffic.SHIFTS.get(task["_deployment_id"])
         is_useless = not task["_startup_stable"] or (shift and shift.stage is traffic.Stage.ABANDONED)
-        if is_useless and task["_deployment_id"] != primary["id"] and task["lastStatus"] in ecs._PRE_STOP_STATUSES:
+        if is_useless and task["_deployment_id"] not in complete and task["lastStatus"] in ecs._PRE_STOP_STATUSES:
             reason = f"Scaling activity initiated by deployment {primary['id']}"
             ecs._stop_task({"task": task["taskArn"], "cluster": cluster_name, "reason": reason})
