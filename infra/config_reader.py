@@ -29,11 +29,6 @@ class ConfigReader:
         self._values = values
         self._taken: list[str] = []
 
-    @property
-    def keys(self) -> list[str]:
-        """The keys taken so far, in order."""
-        return list(self._taken)
-
     def take(self, key: str, parse: Callable[[str], T], *, allowed: str, example: str) -> T:
         """Take one value.
 

@@ -13,6 +13,7 @@ from local.standins.aws.api import Api, input_shape
 from local.standins.aws.comparison import overlay, same
 from local.standins.aws.containers import comparable_containers
 from local.standins.aws.mapping import from_api
+from local.standins.aws.network import route_id
 from local.standins.aws.provider import KINDS
 from local.standins.aws.schema import Type, schema_of
 from local.standins.aws.service import EcsService
@@ -269,6 +270,7 @@ def test_every_type_is_made_read_without_difference_changed_and_deleted(aws: Plu
         known = {prop: value for prop, value in planned.items() if value != UNKNOWN}
         assert known.items() <= outputs.items(), name
         made[name], states[name] = {**outputs, "id": id}, (type, id, outputs, inputs)
+        assert id not in ("", "None"), name
     for name, (type, id, outputs, inputs) in states.items():
         live_id, live_outputs, live_inputs = aws.read(type, name, id, outputs, inputs)
         assert live_id == id, name
@@ -297,6 +299,12 @@ def client(service: str, address: str) -> Any:
     return boto3.client(
         service, endpoint_url=address, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
     )
+
+
+def test_a_route_has_the_id_that_pulumi_gives_it() -> None:
+    # CRC-32 (IEEE) of "0.0.0.0/0" is 1080289494.
+    assert KINDS["aws:ec2/route:Route"].id is route_id
+    assert route_id({"routeTableId": "rtb-1", "destinationCidrBlock": "0.0.0.0/0"}) == "r-rtb-11080289494"
 
 
 def test_an_output_that_no_call_reports_is_unknown_in_a_preview(aws: Plugin) -> None:

@@ -23,7 +23,7 @@ class Kind:
     reads: tuple[Request, ...]
     """What describes the resource; the first tells whether it exists."""
     delete: tuple[Request, ...] = ()
-    id: str = "{name}"
+    id: str | Callable[[Props], str] = "{name}"
     after: tuple[Request, ...] = ()
     """What follows each creation."""
     changes: tuple[Request, ...] = ()

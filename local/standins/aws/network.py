@@ -166,7 +166,7 @@ KINDS = {
     "aws:ec2/route:Route": Kind(
         service="ec2",
         create=Request(operation="create_route", parameters=_ROUTE | _ROUTE_TARGETS, result="{made: Return}"),
-        id="{routeId}",
+        id=route_id,
         reads=(
             Request(
                 operation="describe_route_tables",

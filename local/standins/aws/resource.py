@@ -57,7 +57,7 @@ class AwsResource(ResourceType):
         answer = self.kind.create.send(self.api, self.kind.service, self._places(props), sent) or {}
         found = from_api(answer, Type(fields=schema.outputs), self.kind.names)
         places = answer | found | self._places(props)
-        places["id"] = id = str(fill(self.kind.id, places))
+        places["id"] = id = self._id(places)
         outputs = self._planned(found | props)
         try:
             self._complete(props, places)
@@ -123,6 +123,10 @@ class AwsResource(ResourceType):
     def sent_together(self, request: Request, props: Props, changed: frozenset[str]) -> Props:
         """The properties to send for those that changed: here all, as most calls take the whole."""
         return props
+
+    def _id(self, places: Props) -> str:
+        template = self.kind.id
+        return str(fill(template, places)) if isinstance(template, str) else template(places)
 
     def _changing(self, props: frozenset[str]) -> list[Request]:
         fields = self.inputs.schema.inputs
