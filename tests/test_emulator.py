@@ -1,10 +1,13 @@
 """The emulator's extensions, on processes in place of containers: no Docker is needed."""
 
+import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from botocore.exceptions import ClientError  # type: ignore[import-untyped]
@@ -139,6 +142,51 @@ def test_a_task_that_dies_soon_after_it_is_healthy_does_not_count(aws: Emulator)
     failed = next(one for one in service["deployments"] if one["rolloutState"] == "FAILED")
     assert load.failures <= failed["failedTasks"], "no more than what the dead tasks held"
     assert aws.get("dying") == (200, "1")
+
+
+def test_a_target_whose_address_swallows_everything_fails_no_request(aws: Emulator) -> None:
+    group = aws.balance("swallowed")[0]
+    with standing("127.0.67.1") as stays, standing("127.0.67.2") as goes:
+        for server in (stays, goes):
+            host, port = server.server_address[:2]
+            aws.balancing.register_targets(TargetGroupArn=group, Targets=[{"Id": host, "Port": port}])
+        wait_until(lambda: aws.states(group) == {"healthy": 2})
+        goes.shutdown()
+        with swallowing(goes.socket):
+            assert [aws.get("swallowed") for _ in range(8)] == [(200, "1")] * 8
+            wait_until(lambda: aws.states(group)["unhealthy"] == 1)
+
+
+@contextmanager
+def standing(host: str) -> Iterator[HTTPServer]:
+    """A target that is healthy and answers."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"version": "1"}')
+
+    with HTTPServer((host, 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def swallowing(listener: socket.socket) -> Iterator[None]:
+    """Let every further attempt to connect go unanswered, as the address of a container does that has gone."""
+    listener.listen(0)  # With its queue full, a listener drops what comes.
+    with ExitStack() as stack:
+        for _ in range(2):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield
 
 
 def test_a_task_that_turns_unhealthy_is_replaced(aws: Emulator) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import random
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -16,7 +17,16 @@ Response = tuple[int, dict[str, Any], Any]
 HTTP_TARGET_TYPES = frozenset({"instance", "ip"})
 BAD_GATEWAY = 502
 UNCONNECTED = [f"[Errno {number}]".encode() for number in (errno.ECONNREFUSED, errno.EHOSTUNREACH)]
-"""What the emulator's 502 carries when no connection to the target came about."""
+"""What the emulator's 502 carries when the target, or the way to it, refused the connection."""
+
+TIMED_OUT = b"timed out"
+"""What the emulator's 502 carries when the connection did not come about, or its answer did not, in time."""
+
+CONNECT_SECONDS = 2.0
+"""Time to connect to a target: containers are next door, and one SYN may be lost, which is sent again after 1 s.
+
+For a while after a container has gone its address swallows what is sent there.
+"""
 
 UNAVAILABLE: Response = (503, {"Content-Type": "text/plain"}, b"503 Service Temporarily Unavailable: no healthy target")
 DESCRIPTIONS = {
@@ -28,6 +38,7 @@ DESCRIPTIONS = {
 
 def install() -> None:
     """Extend the emulator's target groups."""
+    alb.TARGET_CONNECT_TIMEOUT = CONNECT_SECONDS
     extend(alb, "set_targets_for_group", set_targets_for_group)
     extend(alb, "_register_targets", change_targets)
     extend(alb, "_deregister_targets", change_targets)
@@ -91,8 +102,9 @@ async def forward_to_group(
     healthy = [target for target in TARGETS.of(group_arn) if target.health is Health.HEALTHY]
     response = UNAVAILABLE
     for target in random.sample(healthy, len(healthy)):
+        started = time.monotonic()
         response = await _send(target, group, method, raw_path or path, headers, body, query, raw_query)
-        if not _is_unconnected(response):
+        if not _is_unconnected(response, time.monotonic() - started):
             break
     return response
 
@@ -111,9 +123,13 @@ async def _send(target: Target, group: dict[str, Any], *request: Any) -> Respons
     return status, headers, StreamingResponse(_counted(body.runner, target))
 
 
-def _is_unconnected(response: Response) -> bool:
+def _is_unconnected(response: Response, seconds: float) -> bool:
+    """Tell whether an answer that took so long says that there was no connection."""
     status, _, body = response
-    return status == BAD_GATEWAY and isinstance(body, bytes) and any(text in body for text in UNCONNECTED)
+    if status != BAD_GATEWAY or not isinstance(body, bytes):
+        return False
+    is_too_early_for_an_answer = seconds < alb.TARGET_IDLE_TIMEOUT  # which runs from the connection on
+    return any(text in body for text in UNCONNECTED) or (TIMED_OUT in body and is_too_early_for_an_answer)
 
 
 def _counted(runner: Callable[..., Awaitable[None]], target: Target) -> Callable[..., Awaitable[None]]:
