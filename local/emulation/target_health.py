@@ -94,7 +94,7 @@ async def forward_to_group(
 ) -> Response:
     """Send a request to one of the group's healthy targets, and count it there until its answer has ended.
 
-    A target that cannot be connected to has not seen the request, which then goes to another one.
+    A target that cannot be connected to has not seen the request, which then goes to another one; on AWS it fails.
     """
     group = alb._tgs.get(group_arn)
     if group is None or group["TargetType"] not in HTTP_TARGET_TYPES:
