@@ -62,15 +62,26 @@ def assert_settled(stack: PulumiStack) -> None:
     stack.run("pulumi", "preview", "--expect-no-changes", "--refresh")
 
 
+def aws(service: str) -> Any:
+    """A client of the local target."""
+    return boto3.client(
+        service, endpoint_url=ENDPOINT, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
+    )
+
+
 def service(stack: PulumiStack) -> dict[str, Any]:
     """The main service as ECS describes it."""
-    ecs = boto3.client(
-        "ecs", endpoint_url=ENDPOINT, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
-    )
     outputs = stack.outputs()
-    [described] = ecs.describe_services(cluster=outputs["cluster"], services=[outputs["service"]])["services"]
-    found: dict[str, Any] = described
+    described = aws("ecs").describe_services(cluster=outputs["cluster"], services=[outputs["service"]])
+    found: dict[str, Any] = described["services"][0]
     return found
+
+
+def healthy(described: dict[str, Any]) -> int:
+    """How many targets of a service its load balancer sends traffic to."""
+    [block] = described["loadBalancers"]
+    targets = aws("elbv2").describe_target_health(TargetGroupArn=block["targetGroupArn"])["TargetHealthDescriptions"]
+    return [target["TargetHealth"]["State"] for target in targets].count("healthy")
 
 
 def tasks(stack: PulumiStack) -> list[str]:
@@ -143,11 +154,12 @@ def test_after_sigkill_the_service_is_whole_again_by_itself(stack: PulumiStack) 
 
 
 def wait_until_whole(stack: PulumiStack, *, without: str) -> None:
-    """Wait until the wanted number of tasks runs, and the one that was ended is not among them."""
+    """Wait until the wanted number of tasks serves, and the one that was ended is not among them."""
     deadline = time.monotonic() + 90
     while True:
         described, running = service(stack), tasks(stack)
-        if without not in running and len(running) == described["desiredCount"] == described["runningCount"]:
+        wanted = described["desiredCount"]
+        if without not in running and {len(running), described["runningCount"], healthy(described)} == {wanted}:
             return
         assert time.monotonic() < deadline, f"{len(running)} tasks run"
         time.sleep(1)
