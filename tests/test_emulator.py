@@ -61,7 +61,7 @@ def test_traffic_is_divided_by_weight(aws: Emulator) -> None:
     for number in range(2):
         aws.rolled_out(f"divided-{number}")
     seen = Counter(aws.get("divided")[1] for _ in range(400))
-    assert 0.17 < seen["1"] / seen.total() < 0.33
+    assert abs(seen["1"] / seen.total() - 0.25) < 0.02
 
 
 def test_a_service_is_rolled_out_once_its_targets_are_healthy(aws: Emulator) -> None:
