@@ -24,7 +24,7 @@ RATE = 60
 SHARE_REQUESTS = 2000
 SHARE_TOLERANCE = 3.0
 SERVICE = "aws:ecs/service:Service"
-CUT_OFF = re.compile(r"502 .*(Remote end closed connection|Connection reset by peer)")
+CUT_OFF = re.compile(r"502 .*(Remote end closed connection|Connection reset by peer|Broken pipe)")
 SHIFTING = ("canary", "linear", "blue-green")
 
 # Ways to break the service, as text of app/main.py and what takes its place.
