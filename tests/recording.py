@@ -83,8 +83,8 @@ class Recording(pulumi.runtime.Mocks):
         return answers[args.token], []
 
     def of(self, type_: str) -> list[Recorded]:
-        """All resources of a type."""
-        return [resource for resource in self.resources if resource.type == type_]
+        """All resources of a type by name; the order of their registration is the scheduler's."""
+        return sorted((one for one in self.resources if one.type == type_), key=lambda one: one.name)
 
     def one(self, type_: str) -> dict[str, Any]:
         """The inputs of the only resource of a type."""
