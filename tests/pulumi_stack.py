@@ -106,14 +106,16 @@ class PulumiStack:
         steps = json.loads(self.run("sh", "-c", "pulumi preview --json 2>/dev/null"))["steps"]
         return [step for step in steps if step["op"] not in ("same", "refresh")]
 
+    def containers(self) -> dict[str, str]:
+        """Image of each task's container of this stack, as `name@digest`, by the container's id."""
+        name = self.outputs()["image"].partition("@")[0]
+        listed = self.run("docker", "ps", "--no-trunc", "--format", "{{.ID}} {{.Image}}")
+        images = dict(line.split() for line in listed.splitlines())
+        return {one: image for one, image in images.items() if image.partition("@")[0] == name}
+
     def running_images(self) -> list[str]:
         """Image of each task's container of this stack, as `name@digest`."""
-        name = self.outputs()["image"].partition("@")[0]
-        containers = self.run("docker", "ps", "--quiet").split()
-        images = (
-            self.run("docker", "inspect", "--format", "{{.Config.Image}}", *containers).split() if containers else []
-        )
-        return [image for image in images if image.partition("@")[0] == name]
+        return list(self.containers().values())
 
     def resources(self) -> Sequence[dict[str, Any]]:
         """The resources in the state, the stack itself left out."""
