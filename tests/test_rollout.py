@@ -72,8 +72,9 @@ def aws(service: str) -> Any:
 def service(stack: PulumiStack) -> dict[str, Any]:
     """The main service as ECS describes it."""
     outputs = stack.outputs()
-    described = aws("ecs").describe_services(cluster=outputs["cluster"], services=[outputs["service"]])
-    found: dict[str, Any] = described["services"][0]
+    listed = aws("ecs").describe_services(cluster=outputs["cluster"], services=[outputs["service"]])
+    [described] = listed["services"]
+    found: dict[str, Any] = described
     return found
 
 
